@@ -1,0 +1,58 @@
+// The numbered list that the administrator reads. Its meaning is plain: at every hop the first rule that matches
+// decides. Both back ends are lowered from it and must be equivalent to it.
+import type { Span } from './diagnostic.ts';
+import type { IpSet } from './ip-set.ts';
+import type { Mac } from './mac.ts';
+import type { Service } from './policy.ts';
+
+/** Where a rule looks: at a bridge port, at an interface of the host itself, or everywhere that is managed. */
+export type Place =
+  | { readonly kind: 'port'; readonly bridge: string; readonly port: string; readonly direction: 'in' | 'out' }
+  | { readonly kind: 'host'; readonly ifname: string; readonly direction: 'in' | 'out' }
+  | { readonly kind: 'everywhere' };
+
+/** New connections of one service from one set of addresses to another. */
+export type Flow = { readonly source: IpSet; readonly destination: IpSet; readonly service: Service };
+
+/** What a guest may call itself: with a known MAC both must fit together. */
+export type Own = { readonly ips: IpSet; readonly mac?: Mac };
+
+/**
+ * What a rule asks, closed. `destination-not`, `source-not` and `source-is` are the DENY checks; a `within` narrows
+ * them to packets between these addresses. `new-flows` accepts the first packet of each flow, and only that;
+ * `datagrams` are the exceptions of DHCP, which hold in every state.
+ */
+export type Check =
+  | { readonly kind: 'destination-not'; readonly ips: IpSet; readonly source?: IpSet }
+  | { readonly kind: 'source-is'; readonly ips: IpSet }
+  | { readonly kind: 'source-not'; readonly own: Own; readonly destination?: IpSet }
+  | { readonly kind: 'new-flows'; readonly flows: readonly Flow[] }
+  | {
+      readonly kind: 'datagrams';
+      readonly mac?: Mac;
+      readonly source: IpSet;
+      readonly destination: IpSet;
+      readonly sport: number;
+      readonly dport: number;
+    }
+  | { readonly kind: 'known-flow' }
+  | { readonly kind: 'everything' };
+
+export type ListRule = {
+  readonly kind: 'rule';
+  /** Stable for ever: made of names, never of numbers. It is the comment of every kernel rule that it becomes. */
+  readonly id: string;
+  /** Exceptions have none; a number stays with its id while rules are loaded. */
+  readonly number?: number;
+  readonly place: Place;
+  readonly check: Check;
+  readonly verdict: 'accept' | 'deny';
+  readonly log: boolean;
+  readonly text: string;
+  /** The policy line, guest or host fact that the rule comes from. */
+  readonly origin: Span;
+};
+
+export type Heading = { readonly kind: 'heading'; readonly id: string; readonly number: number; readonly text: string };
+
+export type Entry = ListRule | Heading;
