@@ -1,6 +1,7 @@
 // The numbered list that the administrator reads. Its meaning is plain: at every hop the first rule that matches
 // decides. Both back ends are lowered from it and must be equivalent to it.
 import type { Span } from './diagnostic.ts';
+import type { Ip } from './ip.ts';
 import type { IpSet } from './ip-set.ts';
 import type { Mac } from './mac.ts';
 import type { Service } from './policy.ts';
@@ -56,3 +57,47 @@ export type ListRule = {
 export type Heading = { readonly kind: 'heading'; readonly id: string; readonly number: number; readonly text: string };
 
 export type Entry = ListRule | Heading;
+
+/** An address and, where it is known, the only MAC that may claim it in ARP. */
+export type ArpPair = { readonly ip: Ip; readonly mac?: Mac };
+
+/** A port of a managed bridge and what the topology says of it. */
+export type GroundPort = {
+  readonly name: string;
+  readonly bridge: string;
+  /** `link` leads to another bridge, `host` to the host's own interface, `uplink` outside; `closed` is not known. */
+  readonly kind: 'guest' | 'link' | 'host' | 'uplink' | 'closed';
+  readonly own?: Own;
+  /** The addresses that may come in here as source, and be sent out here as destination. */
+  readonly behind: IpSet;
+  /** The addresses on this side of the port. */
+  readonly near: IpSet;
+  /** Who may speak ARP into this port. */
+  readonly arp: readonly ArpPair[];
+  /** The cards behind the port; undefined when not all of them are known. */
+  readonly macs?: readonly Mac[];
+};
+
+export type GroundBridge = {
+  readonly name: string;
+  readonly ports: readonly GroundPort[];
+  /** What the host itself may say and hear by the bridge device; without it the device stays mute. */
+  readonly device?: { readonly behind: IpSet; readonly near: IpSet; readonly arp: readonly ArpPair[] };
+};
+
+/** What is managed, and nothing else: everything outside of it is never touched. */
+export type Ground = {
+  readonly bridges: readonly GroundBridge[];
+  /** Interfaces by which the host takes part in guests' networks: veth ends and bridge devices with addresses. */
+  readonly facing: readonly string[];
+  /** Interfaces whose own traffic of the host the policy rules (`via`), as the one towards the administrator. */
+  readonly ruled: readonly string[];
+  /** Name patterns of guest ports that may appear later and stay closed until they are known. */
+  readonly patterns: readonly string[];
+};
+
+export type RuleList = { readonly entries: readonly Entry[]; readonly ground: Ground };
+
+export function rulesOf(list: RuleList): readonly ListRule[] {
+  return list.entries.filter((entry) => entry.kind === 'rule');
+}
