@@ -1,0 +1,157 @@
+// The output of ip and bridge -> Host. Which guest is behind a port, and with which MAC, they do not know: that comes
+// from the hypervisor or the policy. What has a name that we cannot handle is kept out, and so has no policy: closed.
+import { type Checked, type Diagnostic, error, type Span, warning } from '../model/diagnostic.ts';
+import type { Bridge, Host, HostInterface, Port, Route } from '../model/host.ts';
+import { type Prefix, parseIp, parsePrefix } from '../model/ip.ts';
+import { isGroupMac, type Mac, parseMac } from '../model/mac.ts';
+import { quoted } from '../yaml/quoted.ts';
+import { readInterface, readName } from '../yaml/words.ts';
+import type { BridgeLink, IpAddresses, IpLink, IpRoute } from './ip-json.ts';
+
+/** Live facts have no place in a text. */
+export const hostSpan: Span = { file: '<host>', line: 1, column: 1 };
+
+export type LiveFacts = {
+  readonly links: readonly IpLink[];
+  readonly addresses: readonly IpAddresses[];
+  readonly routes: readonly IpRoute[];
+  readonly bridgeLinks: readonly BridgeLink[];
+  readonly sysctls: Readonly<Record<string, string>>;
+};
+
+/** Always has a value. Bridges and ports stand by ifindex: in which order ports were enslaved cannot be seen. */
+export function hostFromIp(facts: LiveFacts, name: string): Checked<Host> {
+  const all = facts.links.toSorted((a, b) => a.ifindex - b.ifindex);
+  const usable = all.filter(({ ifname }) => 'value' in readInterface(ifname));
+  const links: Links = new Map(usable.map((link) => [link.ifname, link]));
+  return {
+    value: {
+      name: 'value' in readName(name) ? name : 'host',
+      bridges: usable.filter(isBridge).map((bridge) => bridgeOf(bridge, links)),
+      interfaces: interfacesOf(links, facts.addresses),
+      routes: facts.routes.flatMap((route) => routeOf(route, links)),
+      sysctls: facts.sysctls,
+    },
+    diagnostics: [...nameFaults(all, name), ...notModelled(usable, facts)],
+  };
+}
+
+function isBridge({ linkinfo }: IpLink): boolean {
+  return linkinfo?.info_kind === 'bridge';
+}
+
+function isPort({ linkinfo, master }: IpLink): boolean {
+  return master !== undefined && linkinfo?.info_slave_kind === 'bridge';
+}
+
+function nameFaults(links: readonly IpLink[], name: string): readonly Diagnostic[] {
+  const host = readName(name);
+  return [
+    ...('fault' in host
+      ? [warning(host.fault.code, host.fault.message, hostSpan, { hint: "it is called 'host' here" })]
+      : []),
+    ...links.flatMap(({ ifname, master }) => {
+      const read = readInterface(ifname);
+      if ('value' in read) return [];
+      const place = master === undefined ? '' : `, a port of ${quoted(master)},`;
+      const message = `the interface ${quoted(ifname)}${place} is left out: the name cannot be used in rules`;
+      return [error('bad-interface', message, hostSpan, { hint: read.fault.hint ?? '' })];
+    }),
+  ];
+}
+
+type Links = ReadonlyMap<string, IpLink>;
+
+function bridgeOf({ ifname: name, linkinfo }: IpLink, links: Links): Bridge {
+  const ports = [...links.values()].filter((link) => isPort(link) && link.master === name);
+  const stp = (linkinfo?.info_data?.stp_state ?? 0) > 0;
+  return { name, ports: ports.map((link) => portOf(link, name, links)), stp, span: hostSpan };
+}
+
+function portOf(link: IpLink, bridge: string, links: Links): Port {
+  const peer = peerOf(link, links);
+  return { name: link.ifname, bridge, ...(peer === undefined ? {} : { peer }), uplink: isUplink(link), span: hostSpan };
+}
+
+/** Devices that lead out of this host; a physical device has no kind at all. */
+const uplinkKinds = ['bond', 'team', 'vlan', 'vxlan', 'geneve', 'gretap', 'ip6gretap', 'macvlan'];
+
+function isUplink({ linkinfo }: IpLink): boolean {
+  return linkinfo?.info_kind === undefined || uplinkKinds.includes(linkinfo.info_kind);
+}
+
+/** Both ends must name each other: `link` is also what a vlan is on. */
+function peerOf(link: IpLink, links: Links): string | undefined {
+  if (link.linkinfo?.info_kind !== 'veth' || typeof link.link_netnsid === 'number') return undefined;
+  const other = links.get(link.link ?? '');
+  return other?.linkinfo?.info_kind === 'veth' && other.link === link.ifname ? other.ifname : undefined;
+}
+
+/** A bridge device is one of them only if it has an address. */
+function interfacesOf(links: Links, addresses: readonly IpAddresses[]): readonly HostInterface[] {
+  const byName = new Map(addresses.map(({ ifname, addr_info }) => [ifname, addr_info.flatMap(prefixOf)]));
+  return [...links.values()]
+    .filter((link) => !isPort(link) && link.link_type !== 'loopback' && !isBonded(link))
+    .filter((link) => !isBridge(link) || (byName.get(link.ifname) ?? []).length > 0)
+    .map((link) => interfaceOf(link, byName.get(link.ifname) ?? [], links));
+}
+
+/** The bond takes part in the network, not the devices that it is made of. */
+function isBonded({ linkinfo }: IpLink): boolean {
+  return linkinfo?.info_slave_kind === 'bond' || linkinfo?.info_slave_kind === 'team';
+}
+
+function interfaceOf(link: IpLink, addresses: readonly Prefix[], links: Links): HostInterface {
+  const mac = macOf(link);
+  const peer = peerOf(link, links);
+  return {
+    name: link.ifname,
+    ...(mac === undefined ? {} : { mac }),
+    addresses,
+    ...(peer === undefined ? {} : { peer }),
+    span: hostSpan,
+  };
+}
+
+/** Tunnels have an IP address in this place, or nothing. */
+function macOf({ address, link_type }: IpLink): Mac | undefined {
+  const mac = link_type === 'ether' && address !== undefined ? parseMac(address) : undefined;
+  return mac === undefined || mac === 0 || isGroupMac(mac) ? undefined : mac;
+}
+
+/** Link-local addresses are left out: every device has one, and nobody is known by it. */
+function prefixOf({ local, prefixlen, scope }: IpAddresses['addr_info'][number]): readonly Prefix[] {
+  if (local === undefined || prefixlen === undefined || scope === 'link') return [];
+  const prefix = parsePrefix(`${local}/${prefixlen}`);
+  return prefix === undefined ? [] : [prefix];
+}
+
+/** Of several next hops the first one. */
+function routeOf(route: IpRoute, links: Links): readonly Route[] {
+  if (unmodelledRoute(route) !== undefined || route.flags?.includes('dead')) return [];
+  const to = parsePrefix(route.dst === 'default' ? '0.0.0.0/0' : route.dst);
+  const { gateway, dev } = route.nexthops?.[0] ?? route;
+  if (to === undefined || (dev !== undefined && !links.has(dev))) return [];
+  const via = gateway === undefined ? undefined : parseIp(gateway);
+  return [{ to, ...(via === undefined ? {} : { via }), ...(dev === undefined ? {} : { dev }), span: hostSpan }];
+}
+
+function unmodelledRoute({ type = 'unicast', via, dst }: IpRoute): string | undefined {
+  if (type !== 'unicast') return `the ${type} route to ${dst}`;
+  return via === undefined ? undefined : `the route to ${dst} by ${via.host}`;
+}
+
+/** Settings with which frames go other ways than the simulation and the proof assume. */
+function notModelled(links: readonly IpLink[], { bridgeLinks, routes }: LiveFacts): readonly Diagnostic[] {
+  const bridges = links.filter((link) => isBridge(link) && (link.linkinfo?.info_data?.vlan_filtering ?? 0) > 0);
+  const ports = bridgeLinks.flatMap(({ ifname, hairpin, learning, isolated }) => [
+    ...(hairpin === true ? [`port ${quoted(ifname)} sends frames back (hairpin)`] : []),
+    ...(learning === false ? [`port ${quoted(ifname)} does not learn addresses`] : []),
+    ...(isolated === true ? [`port ${quoted(ifname)} is isolated`] : []),
+  ]);
+  return [
+    ...bridges.map(({ ifname }) => `bridge ${quoted(ifname)} filters VLANs`),
+    ...ports,
+    ...routes.flatMap((route) => unmodelledRoute(route) ?? []),
+  ].map((what) => warning('unsupported', `${what}: not taken into account`, hostSpan));
+}
