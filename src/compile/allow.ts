@@ -1,0 +1,211 @@
+// The ACCEPT rules: every permission at every hop of its way. A guest port has a number for each line of the policy, a
+// border port or an interface of the host has one number for all that enters or leaves there.
+import { type Diagnostic, error } from '../model/diagnostic.ts';
+import { type IpSet, intersectIps, subtractIps } from '../model/ip-set.ts';
+import type { Permission } from '../model/policy.ts';
+import type { Flow, GroundPort, Place } from '../model/rule-list.ts';
+import type { Attachment, SegmentGround } from './behind.ts';
+import type { Draft, Input, Section } from './compile.ts';
+import type { BoundGuest } from './ground.ts';
+import { sideIps } from './sides.ts';
+
+export type Allowed = {
+  readonly sections: readonly Section[];
+  readonly ruled: readonly string[];
+  readonly diagnostics: readonly Diagnostic[];
+};
+
+export function allowSections(input: Input): Allowed {
+  const bridges = input.segments.flatMap((segment) =>
+    segment.bridges.map(({ name, ports }) => ({
+      id: `allow/bridge/${name}`,
+      text: `Allowed on ${name}, where it enters the bridge`,
+      rules: [...guestAccepts(name, segment, input), ...borderAccepts(ports, segment, input)],
+    })),
+  );
+  const hosts = input.segments.flatMap((segment) =>
+    segment.attachments.map((attachment) => ({
+      id: `allow/host/${attachment.ifname}`,
+      text: `Allowed at the host's ${attachment.ifname}`,
+      rules: attachmentAccepts(attachment, segment, input),
+    })),
+  );
+  const ruled = viaAccepts(input);
+  return { sections: [...bridges, ...hosts, ...ruled.sections], ruled: ruled.names, diagnostics: ruled.diagnostics };
+}
+
+function guestAccepts(bridge: string, segment: SegmentGround, input: Input): readonly Draft[] {
+  return segment.guests
+    .filter(({ port }) => port.bridge === bridge)
+    .flatMap((guest) =>
+      withoutVia(input).flatMap((line) => {
+        const flows = lineFlows(
+          line,
+          guest.ips,
+          subtractIps(everywhere(line, segment, input), guest.ips),
+          segment,
+          input,
+        );
+        return flows.length === 0 ? [] : [guestAccept(guest, line, flows)];
+      }),
+    );
+}
+
+function guestAccept(guest: BoundGuest, line: Permission, flows: readonly Flow[]): Draft {
+  const { bridge, name: port } = guest.port;
+  const place: Place = { kind: 'port', bridge, port, direction: 'in' };
+  return allow(`guest/${guest.name}/allow/${line.id}`, place, [{ line, flows }], `${guest.name}: ${describe(line)}`);
+}
+
+function borderAccepts(ports: readonly GroundPort[], segment: SegmentGround, input: Input): readonly Draft[] {
+  return ports
+    .filter(({ kind }) => kind !== 'guest' && kind !== 'closed')
+    .flatMap(({ bridge, name: port, behind, near }) =>
+      shared(`port/${port}/allow`, { kind: 'port', bridge, port, direction: 'in' }, behind, near, segment, input),
+    );
+}
+
+function attachmentAccepts(attachment: Attachment, segment: SegmentGround, input: Input): readonly Draft[] {
+  const { ifname, behind, near, port } = attachment;
+  const into = (): readonly Draft[] =>
+    shared(`host/${ifname}/allow/in`, { kind: 'host', ifname, direction: 'in' }, near, behind, segment, input);
+  const out = shared(
+    `host/${ifname}/allow/out`,
+    { kind: 'host', ifname, direction: 'out' },
+    behind,
+    near,
+    segment,
+    input,
+  );
+  // what comes in by a bridge device was accepted at its port already, in the same visit
+  return port === undefined ? out : [...into(), ...out];
+}
+
+type LineFlows = { readonly line: Permission; readonly flows: readonly Flow[] };
+
+/** One rule for all lines whose connections cross this place from one side to the other. */
+function shared(
+  id: string,
+  place: Place,
+  source: IpSet,
+  destination: IpSet,
+  segment: SegmentGround,
+  input: Input,
+): readonly Draft[] {
+  const lines = withoutVia(input)
+    .map((line) => ({ line, flows: lineFlows(line, source, destination, segment, input) }))
+    .filter(({ flows }) => flows.length > 0);
+  if (lines.length === 0) return [];
+  return [allow(id, place, lines, lines.map(({ line }) => describe(line)).join('; '))];
+}
+
+function withoutVia({ policy }: Input): readonly Permission[] {
+  return policy.allow.filter(({ via }) => via === undefined);
+}
+
+function everywhere(line: Permission, segment: SegmentGround, input: Input): IpSet {
+  return sideIps(input.names.side(line.to), segment.hostIps);
+}
+
+function lineFlows(
+  line: Permission,
+  sources: IpSet,
+  destinations: IpSet,
+  { hostIps }: SegmentGround,
+  { names }: Input,
+): readonly Flow[] {
+  const source = intersectIps(sideIps(names.side(line.from), hostIps), sources);
+  const destination = intersectIps(sideIps(names.side(line.to), hostIps), destinations);
+  if (source.length === 0 || destination.length === 0) return [];
+  return line.services.map((service) => ({ source, destination, service }));
+}
+
+function allow(id: string, place: Place, lines: readonly LineFlows[], text: string): Draft {
+  const [first] = lines;
+  if (first === undefined) throw new Error(`rule ${id} allows nothing`);
+  return {
+    kind: 'rule',
+    id,
+    numbered: true,
+    place,
+    check: { kind: 'new-flows', flows: lines.flatMap(({ flows }) => flows) },
+    verdict: 'accept',
+    log: lines.some(({ line }) => line.log),
+    text,
+    origin: first.line.span,
+  };
+}
+
+function describe({ from, to, services }: Permission): string {
+  const names = (refs: Permission['from']) => refs.map(({ name }) => name).join(', ');
+  return `${names(from)} -> ${names(to)} ${services.map(({ name }) => name).join(', ')}`;
+}
+
+/** Lines with `via` rule the host's own traffic at one interface; naming it puts the interface under our rules. */
+function viaAccepts(input: Input): {
+  sections: readonly Section[];
+  names: readonly string[];
+  diagnostics: readonly Diagnostic[];
+} {
+  const diagnostics: Diagnostic[] = [];
+  const places = new Map<string, Map<string, LineFlows[]>>();
+  for (const line of input.policy.allow) {
+    if (line.via === undefined) continue;
+    const fault = viaFault(line, input);
+    if (fault !== undefined) {
+      diagnostics.push(fault);
+      continue;
+    }
+    const directions = places.get(line.via.name) ?? new Map<string, LineFlows[]>();
+    places.set(line.via.name, directions);
+    for (const { direction, ...flows } of viaFlows(line, input)) {
+      directions.set(direction, [...(directions.get(direction) ?? []), flows]);
+    }
+  }
+  const sections = [...places].map(([ifname, directions]) => ({
+    id: `allow/via/${ifname}`,
+    text: `The host's own connections by ${ifname}`,
+    rules: [...directions].map(([direction, lines]) =>
+      allow(
+        `host/${ifname}/allow/${direction}`,
+        { kind: 'host', ifname, direction: direction === 'in' ? 'in' : 'out' },
+        lines,
+        lines.map(({ line }) => describe(line)).join('; '),
+      ),
+    ),
+  }));
+  return { sections, names: [...places.keys()], diagnostics };
+}
+
+function viaFault(line: Permission, { host, names, segments }: Input): Diagnostic | undefined {
+  if (line.via === undefined) return undefined;
+  const { name, span } = line.via;
+  if (!host.interfaces.some((own) => own.name === name)) {
+    const hint = `the host's interfaces are: ${host.interfaces.map((own) => own.name).join(', ')}`;
+    return error('unknown-interface', `the host has no interface '${name}'`, span, { hint });
+  }
+  if (segments.some(({ attachments }) => attachments.some(({ ifname }) => ifname === name))) {
+    const hint = "leave `via` out: the host's way to its guests follows from the topology";
+    return error('no-way', `'${name}' leads to guests`, span, { hint });
+  }
+  if (names.side(line.from).host || names.side(line.to).host) return undefined;
+  return error('no-way', "`via` is for the host's own connections: one side must be `host`", span);
+}
+
+function viaFlows(
+  line: Permission,
+  { names, hostIps }: Input,
+): readonly (LineFlows & { readonly direction: 'in' | 'out' })[] {
+  const from = names.side(line.from);
+  const to = names.side(line.to);
+  const flows = (source: IpSet, destination: IpSet): readonly Flow[] =>
+    line.services.map((service) => ({ source, destination, service }));
+  const out = from.host ? flows(hostIps, sideIps(to, hostIps)) : [];
+  const into = to.host ? flows(subtractIps(sideIps(from, hostIps), hostIps), hostIps) : [];
+  return [
+    ...(out.length === 0 ? [] : [{ line, flows: out, direction: 'out' as const }]),
+    ...(into.length === 0 || (from.host && !from.any && into.every(({ source }) => source.length === 0))
+      ? []
+      : [{ line, flows: into, direction: 'in' as const }]),
+  ];
+}

@@ -1,0 +1,106 @@
+// The two sides of a permission: names -> sets of addresses, for each segment that the connection may touch.
+import { type Diagnostic, error } from '../model/diagnostic.ts';
+import type { Host } from '../model/host.ts';
+import { everyIp, type IpSet, noIps, subtractIps, unionIps } from '../model/ip-set.ts';
+import type { NameRef, Outside, Policy } from '../model/policy.ts';
+import type { BoundGuest } from './ground.ts';
+
+/** One side of a permission. The host has other addresses in every network, so it stays a name until one is meant. */
+export type Side = { readonly guests: IpSet; readonly outside: IpSet; readonly host: boolean; readonly any: boolean };
+
+const nobody: Side = { guests: noIps, outside: noIps, host: false, any: false };
+
+export type Names = {
+  /** Expands references; a name that nobody has is reported once and stands for nobody. */
+  readonly side: (refs: readonly NameRef[]) => Side;
+  readonly diagnostics: readonly Diagnostic[];
+};
+
+export function knownNames(policy: Policy, host: Host, guests: readonly BoundGuest[]): Names {
+  const diagnostics: Diagnostic[] = [];
+  const groups = new Map(policy.groups.map((group) => [group.name, group.members]));
+  const fixed = fixedNames(policy, host, guests);
+  const memo = new Map<string, Side>();
+  const sideOf = (ref: NameRef, path: readonly string[]): Side => {
+    const known = fixed.get(ref.name) ?? memo.get(ref.name);
+    if (known !== undefined) return known;
+    const members = groups.get(ref.name);
+    if (members === undefined) {
+      diagnostics.push(unknownName(ref, [...fixed.keys(), ...groups.keys()]));
+      return nobody;
+    }
+    if (path.includes(ref.name)) return nobody;
+    const side = together(members.map((member) => sideOf(member, [...path, ref.name])));
+    memo.set(ref.name, side);
+    return side;
+  };
+  for (const group of policy.groups) sideOf({ name: group.name, span: group.span }, []);
+  return { side: (refs) => together(refs.map((ref) => sideOf(ref, []))), diagnostics };
+}
+
+function fixedNames(policy: Policy, host: Host, guests: readonly BoundGuest[]): ReadonlyMap<string, Side> {
+  const ofBridge = (bridge: string): IpSet =>
+    unionIps(...guests.filter(({ port }) => port.bridge === bridge).map(({ ips }) => ips));
+  const bound = new Map(guests.map((guest) => [guest.name, guest]));
+  return new Map<string, Side>([
+    ...host.bridges.map(({ name }): [string, Side] => [name, { ...nobody, guests: ofBridge(name) }]),
+    ...policy.outside.map(({ name, addresses }): [string, Side] => [name, { ...nobody, outside: addresses }]),
+    // a guest without a port has no addresses here: nothing is opened for a machine that is not there
+    ...policy.guests.map(({ name }): [string, Side] => [name, { ...nobody, guests: bound.get(name)?.ips ?? noIps }]),
+    ['guests', { ...nobody, guests: unionIps(...guests.map(({ ips }) => ips)) }],
+    ['host', { ...nobody, host: true }],
+    ['any', { ...nobody, any: true }],
+  ]);
+}
+
+function together(sides: readonly Side[]): Side {
+  return {
+    guests: unionIps(...sides.map(({ guests }) => guests)),
+    outside: unionIps(...sides.map(({ outside }) => outside)),
+    host: sides.some(({ host }) => host),
+    any: sides.some(({ any }) => any),
+  };
+}
+
+function unknownName(ref: NameRef, known: readonly string[]): Diagnostic {
+  const near = nearest(ref.name, known);
+  const hint = near === undefined ? 'name it under guests, outside or groups' : `did you mean '${near}'?`;
+  return error('unknown-name', `no guest, outside machine, group or bridge is named '${ref.name}'`, ref.span, { hint });
+}
+
+/** The known name with the fewest edits, if they are few. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const ranked = known.map((other) => ({ other, edits: edits(name, other) })).sort((a, b) => a.edits - b.edits);
+  const [best] = ranked;
+  return best !== undefined && best.edits <= Math.max(1, name.length / 3) ? best.other : undefined;
+}
+
+/** Levenshtein distance. */
+function edits(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+/** The addresses of a side, given what the host is called in the network in question. */
+export function sideIps(side: Side, hostIps: IpSet): IpSet {
+  if (side.any) return everyIp(4);
+  return unionIps(side.guests, side.outside, side.host ? hostIps : noIps);
+}
+
+/** Everybody on a side who is neither one of these guests nor the host: what lies beyond the segment. */
+export function beyond(side: Side, segmentIps: IpSet): IpSet {
+  return subtractIps(side.any ? everyIp(4) : unionIps(side.guests, side.outside), segmentIps);
+}
+
+/** Where an outside machine is: behind which interface, bridge or port. */
+export function outsideAt(policy: Policy, place: string): readonly Outside[] {
+  return policy.outside.filter(({ behind }) => behind === place);
+}
