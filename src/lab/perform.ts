@@ -1,0 +1,124 @@
+// Performs a scenario on the real kernel: the twin of simulate/perform.ts.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sameIp } from '../model/ip.ts';
+import { printMac } from '../model/mac.ts';
+import type { Scene } from '../model/scene.ts';
+import { unreachable } from '../model/unreachable.ts';
+import { encodePacket } from '../packet/packet.ts';
+import { type Arrival, patience, type Step, type StepResult } from '../simulate/scenario.ts';
+import type { Agent } from './agent.ts';
+import type { KernelLog } from './kernel-log.ts';
+import type { Lab } from './namespaces.ts';
+import { identsPerSlot, portsPerSlot, type Slot } from './registry.ts';
+
+export type Stage = {
+  readonly lab: Lab;
+  readonly scene: Scene;
+  readonly log: KernelLog;
+  readonly slot: Slot;
+  readonly signal: AbortSignal;
+};
+
+const frameGapMs = 10;
+
+export async function performAll(stage: Stage, steps: readonly Step[]): Promise<readonly StepResult[]> {
+  const results: StepResult[] = [];
+  for (const step of steps) {
+    stage.signal.throwIfAborted();
+    results.push(await perform(stage, step));
+  }
+  return results;
+}
+
+async function perform(stage: Stage, step: Step): Promise<StepResult> {
+  const before = await stage.log.mark();
+  const outcome = await run(stage, step);
+  const after = await stage.log.mark();
+  const records = stage.log.linesBetween(before, after);
+  stage.log.forget(after);
+  return {
+    outcome,
+    lines: records.map(({ text }) => text).filter((text) => isOurs(text, stage.slot)),
+    arrivals: hasTraffic(step) ? await arrivals(stage) : [],
+  };
+}
+
+function hasTraffic({ kind }: Step): boolean {
+  return kind === 'ping' || kind === 'connect' || kind === 'inject';
+}
+
+/** By a MAC of this lab; a line of the host's own packet has none, so its identifier or source port must be ours. */
+export function isOurs(line: string, { firstMac, firstIdent, firstPort }: Slot): boolean {
+  if (line.includes('MAC=') || line.includes('MACSRC=')) return line.includes(printMac(firstMac).slice(0, 9));
+  const body = line.slice(line.indexOf('PROTO='));
+  const within = (name: string, first: number, count: number): boolean =>
+    [...body.matchAll(new RegExp(` ${name}=(\\d+)`, 'g'))].some(
+      ([, text]) => Number(text) >= first && Number(text) < first + count,
+    );
+  return (
+    within('ID', firstIdent, identsPerSlot) ||
+    within('SPT', firstPort, portsPerSlot) ||
+    within('DPT', firstPort, portsPerSlot)
+  );
+}
+
+async function run({ lab, scene }: Stage, step: Step): Promise<string> {
+  switch (step.kind) {
+    case 'ping': {
+      const echo = { address: step.to, ident: step.ident, sequence: step.sequence };
+      const { answered } = await lab.node(step.node).ping(echo, { timeoutMs: patience / 1000 });
+      return answered ? 'answered' : 'silent';
+    }
+    case 'connect': {
+      const connection = { address: step.to, port: step.dport, sport: step.sport };
+      const result = await lab.node(step.node).tcpConnect(connection, { timeoutMs: patience / 1000 });
+      return result === 'timeout' || result === 'unreachable' ? 'silent' : result;
+    }
+    case 'datagram':
+      return datagram(lab.node(step.node), step);
+    case 'inject': {
+      const frames = step.frames.map((packet) => ({ ifname: step.ifname, bytes: encodePacket(packet) }));
+      await lab.node(step.node).send(frames, frameGapMs);
+      await sleep(frameGapMs);
+      return 'done';
+    }
+    case 'neighbour': {
+      const entries = await lab.node(step.node).neighbours();
+      const entry = entries.find(({ ifname, address }) => ifname === step.ifname && sameIp(address, step.ip));
+      return entry?.mac === undefined || entry.states.includes('FAILED') ? 'none' : printMac(entry.mac);
+    }
+    case 'listen':
+      await lab.node(step.node).tcpServe(step.port);
+      return 'done';
+    case 'forget':
+      await Promise.all(scene.nodes.map(({ name }) => lab.node(name).output(['ip', 'neigh', 'flush', 'all'])));
+      return 'done';
+    case 'wait':
+      await sleep(step.us / 1000);
+      return 'done';
+    default:
+      return unreachable(step);
+  }
+}
+
+async function datagram(agent: Agent, { to, sport, dport }: Extract<Step, { kind: 'datagram' }>): Promise<string> {
+  return agent.udpSend({ address: to, port: dport, sport }, { timeoutMs: patience / 1000 });
+}
+
+/** What the opened cards received; frames for others are left out, as the simulator does. */
+async function arrivals({ lab, scene }: Stage): Promise<readonly Arrival[]> {
+  const captured = await Promise.all(
+    scene.nodes.map(async ({ name, interfaces }) => {
+      const { frames } = await lab.node(name).captured();
+      return frames
+        .filter(({ ifname, bytes }) => isForMe(bytes, interfaces.find((one) => one.name === ifname)?.mac))
+        .map(({ ifname, bytes }) => ({ node: name, ifname, frame: bytes }));
+    }),
+  );
+  return captured.flat();
+}
+
+function isForMe(frame: Uint8Array, mac: number | undefined): boolean {
+  const destination = frame.subarray(0, 6).reduce((bits, octet) => bits * 256 + octet, 0);
+  return destination === mac || (frame[0] ?? 0) % 2 === 1;
+}
