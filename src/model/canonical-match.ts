@@ -52,10 +52,11 @@ function byFirst(a: NumberRange, b: NumberRange): number {
 
 function joined(sorted: readonly NumberRange[]): readonly NumberRange[] {
   const merged: NumberRange[] = [];
-  for (const range of sorted) {
+  // a range may carry more than its ends, as those of an IpSet do
+  for (const { first, last } of sorted) {
     const previous = merged.at(-1);
-    if (previous === undefined || range.first > previous.last + 1n) merged.push(range);
-    else if (range.last > previous.last) merged[merged.length - 1] = { first: previous.first, last: range.last };
+    if (previous === undefined || first > previous.last + 1n) merged.push({ first, last });
+    else if (last > previous.last) merged[merged.length - 1] = { first: previous.first, last };
   }
   return merged;
 }

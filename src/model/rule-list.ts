@@ -58,8 +58,8 @@ export type Heading = { readonly kind: 'heading'; readonly id: string; readonly 
 
 export type Entry = ListRule | Heading;
 
-/** An address and, where it is known, the only MAC that may claim it in ARP. */
-export type ArpPair = { readonly ip: Ip; readonly mac?: Mac };
+/** An address and the only MAC that may claim it in ARP. */
+export type ArpPair = { readonly ip: Ip; readonly mac: Mac };
 
 /** A port of a managed bridge and what the topology says of it. */
 export type GroundPort = {
@@ -72,8 +72,9 @@ export type GroundPort = {
   readonly behind: IpSet;
   /** The addresses on this side of the port. */
   readonly near: IpSet;
-  /** Who may speak ARP into this port. */
+  /** Who may speak ARP into this port; whose MAC nobody knows may claim its address with any. */
   readonly arp: readonly ArpPair[];
+  readonly arpFree: IpSet;
   /** The cards behind the port; undefined when not all of them are known. */
   readonly macs?: readonly Mac[];
 };
@@ -82,7 +83,7 @@ export type GroundBridge = {
   readonly name: string;
   readonly ports: readonly GroundPort[];
   /** What the host itself may say and hear by the bridge device; without it the device stays mute. */
-  readonly device?: { readonly behind: IpSet; readonly near: IpSet; readonly arp: readonly ArpPair[] };
+  readonly device?: Pick<GroundPort, 'behind' | 'near' | 'arp' | 'arpFree'>;
 };
 
 /** What is managed, and nothing else: everything outside of it is never touched. */

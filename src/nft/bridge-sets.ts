@@ -1,0 +1,127 @@
+// Ground -> the sets of the bridge table: one element for each (port, MAC, address). Sets without elements are left
+// out, and so are the rules that would ask them.
+import { exactly, type Value } from '../model/field.ts';
+import { type IpSet, isSingle } from '../model/ip-set.ts';
+import type { Mac } from '../model/mac.ts';
+import type { Ground, GroundBridge, GroundPort } from '../model/rule-list.ts';
+import type { Element, NamedSet } from '../model/ruleset.ts';
+
+/** These the rules name whether they have elements or not. */
+const always = ['own', 'mute', 'told', 'station'];
+
+export function bridgeSets(ground: Ground): readonly NamedSet[] {
+  const ports = ground.bridges.flatMap((bridge) => bridge.ports);
+  const sets = [...addressSets(ports), ...arpSets(ports), ...cardSets(ports), ...deviceSets(ground.bridges)];
+  return sets.filter(({ name, elements }) => elements.length > 0 || always.includes(name));
+}
+
+function addressSets(ports: readonly GroundPort[]): readonly NamedSet[] {
+  const guests = ports.filter(({ kind }) => kind === 'guest');
+  const border = ports.filter(({ kind }) => kind !== 'guest' && kind !== 'closed');
+  const unknownMac = guests.filter(({ own }) => own?.mac === undefined);
+  return [
+    set('own_mac', ['ifname', 'ether_addr', 'ipv4_addr'], guests.flatMap(ownWithMac)),
+    set('own_free', ['ifname', 'ipv4_addr'], unknownMac.flatMap(ownAddresses)),
+    set('own', ['ifname', 'ipv4_addr'], guests.flatMap(ownAddresses)),
+    ...sideSets('behind', border, ({ behind }) => behind),
+    ...sideSets('near', border, ({ near }) => near),
+  ];
+}
+
+function arpSets(ports: readonly GroundPort[]): readonly NamedSet[] {
+  const bound = ports.flatMap(({ name, arp }) =>
+    arp.map(({ ip, mac }) => [name, exactly(mac), exactly(mac), exactly(ip.bits)]),
+  );
+  return [
+    set('arp_bound', ['ifname', 'ether_addr', 'ether_addr', 'ipv4_addr'], bound),
+    ...sideSets('arp_free', ports, ({ arpFree }) => arpFree),
+  ];
+}
+
+/** The cards behind each port, and the ports whose cards are all known. */
+function cardSets(ports: readonly GroundPort[]): readonly NamedSet[] {
+  const known = ports.filter(({ macs }) => macs !== undefined);
+  const cards = known.flatMap(({ name, macs = [] }) => macs.map((mac) => [name, exactly(mac)]));
+  return [set('station', ['ifname', 'ether_addr'], cards), set('told', ['ifname'], known.map(nameOf))];
+}
+
+/** What the host may say by its bridge devices, at each port, and what may come up to it, by the device's MAC. */
+function deviceSets(bridges: readonly GroundBridge[]): readonly NamedSet[] {
+  const mute = bridges.filter(({ device }) => device === undefined).flatMap(({ ports }) => ports);
+  const speaking = bridges.flatMap(({ ports, device }) =>
+    device === undefined ? [] : ports.map(({ name }) => ({ ...device, name })),
+  );
+  const claims = speaking.flatMap(({ name, arp }) => arp.map(({ ip, mac }) => [name, exactly(mac), exactly(ip.bits)]));
+  return [
+    set('mute', ['ifname'], mute.map(nameOf)),
+    set('arp_host', ['ifname', 'ether_addr', 'ipv4_addr'], claims),
+    ...sideSets('arp_host_free', speaking, ({ arpFree }) => arpFree),
+    ...upSets(bridges),
+  ];
+}
+
+function upSets(bridges: readonly GroundBridge[]): readonly NamedSet[] {
+  const elements = (wanted: (range: IpSet[number]) => boolean): readonly Element[] =>
+    bridges.flatMap(({ device }) =>
+      deviceMacs(device).flatMap((mac) =>
+        ip4Values(device?.behind.filter(wanted) ?? []).map((ip) => [exactly(mac), ip]),
+      ),
+    );
+  return [
+    set('up', ['ether_addr', 'ipv4_addr'], elements(isSingle)),
+    {
+      ...set(
+        'up_net',
+        ['ether_addr', 'ipv4_addr'],
+        elements((range) => !isSingle(range)),
+      ),
+      interval: true,
+    },
+  ];
+}
+
+export function deviceMacs(device: GroundBridge['device']): readonly Mac[] {
+  return [...new Set(device?.arp.map(({ mac }) => mac) ?? [])];
+}
+
+function nameOf({ name }: { readonly name: string }): Element {
+  return [name];
+}
+
+function set(name: string, types: NamedSet['types'], elements: readonly Element[]): NamedSet {
+  return { name, types, interval: false, elements };
+}
+
+function ownAddresses({ name, own }: GroundPort): readonly Element[] {
+  return ip4Values(own?.ips ?? []).map((ip) => [name, ip]);
+}
+
+function ownWithMac(port: GroundPort): readonly Element[] {
+  const mac = port.own?.mac;
+  return mac === undefined ? [] : ip4Values(port.own?.ips ?? []).map((ip) => [port.name, exactly(mac), ip]);
+}
+
+/** Single addresses in a hash set, ranges in an interval set, which is slower. */
+function sideSets<P extends { readonly name: string }>(
+  name: string,
+  ports: readonly P[],
+  side: (port: P) => IpSet,
+): readonly NamedSet[] {
+  const elements = (wanted: (range: IpSet[number]) => boolean): readonly Element[] =>
+    ports.flatMap((port) => ip4Values(side(port).filter(wanted)).map((ip) => [port.name, ip]));
+  return [
+    set(name, ['ifname', 'ipv4_addr'], elements(isSingle)),
+    {
+      ...set(
+        `${name}_net`,
+        ['ifname', 'ipv4_addr'],
+        elements((range) => !isSingle(range)),
+      ),
+      interval: true,
+    },
+  ];
+}
+
+function ip4Values(ips: IpSet): readonly Value[] {
+  return ips.filter(({ family }) => family === 4).map(({ first, last }) => ({ first, last }));
+}

@@ -1,0 +1,319 @@
+// RuleList -> two nft tables. `bridge bk` binds addresses and ARP to ports: one look-up accepts what no DENY rule can
+// match; everything else goes through a small chain of its port, where the numbered checks stand in the list's order.
+// `ip bk` decides connections, services and the host's own traffic. Hot-plugging a guest changes elements.
+
+import { exactly } from '../model/field.ts';
+import { printIpSet } from '../model/ip-set.ts';
+import { field, lookup, type Match, notField, notLookup } from '../model/match.ts';
+import { type Ground, type GroundPort, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
+import { logLimit, logPrefix, ruleComment } from '../model/rule-prefix.ts';
+import {
+  accept,
+  type Chain,
+  count,
+  drop,
+  goTo,
+  jump,
+  type KernelRule,
+  log,
+  type Ruleset,
+  returnToCaller,
+  type Statement,
+  type VerdictMap,
+} from '../model/ruleset.ts';
+import { bridgeSets, deviceMacs } from './bridge-sets.ts';
+import { ipTable } from './lower-ip.ts';
+import { base, datagramMatches, ruleChain } from './parts.ts';
+
+export type NftOptions = {
+  /** `unchecked` lets every ARP frame pass, as a host with iptables alone does; for showing what that means. */
+  readonly arp: 'bound' | 'unchecked';
+};
+
+/** IEEE 802 Numbers; RARP is how QEMU announces a migrated guest. */
+const etherTypes = { ip: 0x0800, arp: 0x0806, rarp: 0x8035 } as const;
+
+const isIp = field('ether type', exactly(etherTypes.ip));
+const isArp = field('ether type', exactly(etherTypes.arp));
+const isRarp = field('ether type', exactly(etherTypes.rarp));
+
+export function lowerNft(list: RuleList, options: NftOptions): Ruleset {
+  return { backend: 'nft', tables: [bridgeTable(list, options), ipTable(list)] };
+}
+
+function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][number] {
+  const rules = rulesOf(list);
+  const ports = list.ground.bridges.flatMap((bridge) => bridge.ports);
+  const atPort = Map.groupBy(rules, ({ place }) => (place.kind === 'port' ? `${place.direction} ${place.port}` : ''));
+  const rest = rules.find(({ check, place }) => place.kind === 'everywhere' && check.kind === 'everything');
+  const sets = bridgeSets(list.ground);
+  const has = (name: string) => sets.some((set) => set.name === name);
+  const into = ports.map((port) => inChain(port, atPort.get(`in ${port.name}`) ?? [], rest, has));
+  const out = ports.map((port) => outChain(port, atPort.get(`out ${port.name}`) ?? [], rest, has));
+  const denying = rules.filter(({ place, verdict }) => verdict === 'deny' && place.kind !== 'everywhere');
+  const atHost = (bridge: string, what: string) => rules.find(({ id }) => id === `host/${bridge}/${what}`);
+  const patterns = list.ground.patterns;
+  return {
+    family: 'bridge',
+    name: 'bk',
+    sets,
+    maps: [
+      portMap('in_ports', ports, 'in'),
+      portMap('out_ports', ports, 'out'),
+      ...hostArpMap(list.ground, atHost, options),
+    ],
+    chains: [
+      ...[...denying, ...(rest === undefined ? [] : [rest])].map((rule) => denyChain(rule, rule !== rest)),
+      ...(options.arp === 'bound' ? [arpChain(has)] : []),
+      ...into,
+      ...out,
+      { name: 'leave', rules: leaveRules(rules, has, patterns, rest) },
+      base('prerouting', 'prerouting', -300, prerouting(has, options, patterns, rest)),
+      base('forward', 'forward', -200, [{ body: [jump('leave')] }]),
+      base('output', 'output', -200, outputRules(has, options)),
+      base('input', 'input', -200, inputRules(list.ground, atHost, has)),
+    ],
+  };
+}
+
+type Has = (set: string) => boolean;
+
+/** Before the bridge learns the sender's MAC and before connection tracking: a forged frame must not reach either. */
+function prerouting(
+  has: Has,
+  options: NftOptions,
+  patterns: readonly string[],
+  rest: ListRule | undefined,
+): readonly KernelRule[] {
+  const sources: readonly Match[][] = [
+    [lookup('own_mac', 'iifname', 'ether saddr', 'ip saddr')],
+    [lookup('own_free', 'iifname', 'ip saddr')],
+    ...crossings('iifname', 'ip saddr', 'ip daddr', has),
+  ].filter((matches) => matches.every(({ set }) => has(set)));
+  return [
+    ...sources.map((matches) => ({ body: [isIp, ...matches, accept] })),
+    { body: [isArp, options.arp === 'bound' ? jump('arp_in') : accept] },
+    ...(has('station') ? [{ body: [isRarp, lookup('station', 'iifname', 'ether saddr'), accept] }] : []),
+    { body: [{ kind: 'vmap', fields: ['iifname'], map: 'in_ports' }] },
+    ...closedPatterns('iifname', patterns, rest),
+  ];
+}
+
+type AtHost = (bridge: string, what: string) => ListRule | undefined;
+
+/** The host's own frames: nothing by a bridge on which it has no address, and ARP in its own name only. */
+function outputRules(has: Has, options: NftOptions): readonly KernelRule[] {
+  const honest = [
+    lookup('arp_host', 'oifname', 'arp saddr ether', 'arp saddr ip'),
+    lookup('arp_host_free', 'oifname', 'arp saddr ip'),
+    lookup('arp_host_free_net', 'oifname', 'arp saddr ip'),
+  ].filter(({ set }) => has(set));
+  const arp: readonly KernelRule[] = [
+    ...honest.map((match) => ({ body: [isArp, match, accept] })),
+    { body: [isArp, { kind: 'vmap', fields: ['oifname'], map: 'host_arp' }] },
+  ];
+  return [
+    { body: [lookup('mute', 'oifname'), count, drop] },
+    ...(honest.length > 0 && options.arp === 'bound' ? arp : []),
+    { body: [jump('leave')] },
+  ];
+}
+
+/** Where a lie of the host in ARP ends: with the rule about the sources of its bridge device. */
+function hostArpMap({ bridges }: Ground, atHost: AtHost, { arp }: NftOptions): readonly VerdictMap[] {
+  if (arp === 'unchecked') return [];
+  const elements = bridges.flatMap(({ name, ports, device }) => {
+    const rule = atHost(name, 'out/source');
+    if (device === undefined || rule === undefined) return [];
+    return ports.map((port) => ({ key: [port.name], verdict: { kind: 'goto', chain: ruleChain(rule) } as const }));
+  });
+  const speaking = bridges.some(({ device }) => device !== undefined);
+  return speaking ? [{ name: 'host_arp', types: ['ifname'], interval: false, elements }] : [];
+}
+
+/** What is sent to a bridge device's own MAC must be for the host, or for whom it routes to: else it is redirected. */
+function inputRules({ bridges }: Ground, atHost: AtHost, has: Has): readonly KernelRule[] {
+  const notUp = ['up', 'up_net'].filter(has).map((set) => notLookup(set, 'ether daddr', 'ip daddr'));
+  return bridges.flatMap(({ name, device }) => {
+    const rule = atHost(name, 'in/destination');
+    const macs = deviceMacs(device).map(exactly);
+    if (rule === undefined || macs.length === 0) return [];
+    return [
+      { body: [isIp, field('ether daddr', ...macs), ...notUp, goTo(ruleChain(rule))], comment: ruleComment(rule.id) },
+    ];
+  });
+}
+
+/** From one side of a border port to the other; ranges live in interval sets, which are slower. */
+function crossings(end: 'iifname' | 'oifname', far: 'ip saddr' | 'ip daddr', near: 'ip saddr' | 'ip daddr', has: Has) {
+  return ['behind', 'behind_net']
+    .filter(has)
+    .flatMap((farSet) =>
+      ['near', 'near_net'].filter(has).map((nearSet) => [lookup(farSet, end, far), lookup(nearSet, end, near)]),
+    );
+}
+
+/** Interface names match before the interface exists: between a guest's start and its rules nothing slips through. */
+function closedPatterns(
+  end: 'iifname' | 'oifname',
+  patterns: readonly string[],
+  rest: ListRule | undefined,
+): readonly KernelRule[] {
+  const target = rest === undefined ? drop : goTo(ruleChain(rest));
+  return patterns.map((pattern) => ({ body: [field(end, pattern), target] }));
+}
+
+/** The sender of ARP must be who lives there; a probe (RFC 5227) has no sender address and asks for an own one. */
+function arpChain(has: Has): Chain {
+  const nobody = field('arp saddr ip', exactly(0));
+  const senders = (end: 'arp saddr ip' | 'arp daddr ip', guard: readonly Match[]): readonly KernelRule[] =>
+    [
+      lookup('arp_bound', 'iifname', 'ether saddr', 'arp saddr ether', end),
+      lookup('arp_free', 'iifname', end),
+      lookup('arp_free_net', 'iifname', end),
+    ]
+      .filter(({ set }) => has(set))
+      .map((match) => ({ body: [...guard, match, accept] }));
+  return {
+    name: 'arp_in',
+    rules: [
+      // request and reply (RFC 826); there is no other honest operation
+      { body: [notField('arp operation', exactly(1), exactly(2)), returnToCaller] },
+      ...senders('arp saddr ip', []),
+      ...senders('arp daddr ip', [nobody]),
+    ],
+  };
+}
+
+function leaveRules(
+  rules: readonly ListRule[],
+  has: Has,
+  patterns: readonly string[],
+  rest: ListRule | undefined,
+): readonly KernelRule[] {
+  const crossing = crossings('oifname', 'ip daddr', 'ip saddr', has);
+  return [
+    { body: [isIp, lookup('own', 'oifname', 'ip daddr'), notLookup('own', 'oifname', 'ip saddr'), accept] },
+    ...crossing.map((matches) => ({ body: [isIp, ...matches, accept] })),
+    // senders were proved where the frame came in
+    { body: [isArp, accept] },
+    { body: [isRarp, accept] },
+    ...broadcasts(rules),
+    { body: [{ kind: 'vmap', fields: ['oifname'], map: 'out_ports' }] },
+    ...closedPatterns('oifname', patterns, rest),
+  ];
+}
+
+/** DHCP's exceptions stand before every check; port and sender were proved where the frame came in. */
+function broadcasts(rules: readonly ListRule[]): readonly KernelRule[] {
+  const checks = rules.findIndex(({ verdict }) => verdict === 'deny');
+  const kept = new Map<string, KernelRule>();
+  for (const { check } of rules.slice(0, checks < 0 ? rules.length : checks)) {
+    if (check.kind !== 'datagrams') continue;
+    const { mac: _proved, ...rest } = check;
+    kept.set(`${rest.sport} ${printIpSet(rest.source)}`, {
+      body: [isIp, ...datagramMatches(rest), accept],
+      comment: 'dhcp',
+    });
+  }
+  return [...kept.values()];
+}
+
+function portMap(name: string, ports: readonly GroundPort[], direction: 'in' | 'out'): VerdictMap {
+  const elements = ports.map((port) => ({
+    key: [port.name],
+    verdict: { kind: 'goto', chain: portChain(direction, port) } as const,
+  }));
+  return { name, types: ['ifname'], interval: false, elements };
+}
+
+function portChain(direction: 'in' | 'out', port: GroundPort): string {
+  return `${direction}_${port.name}`;
+}
+
+/** A frame that was not addressed to a card behind the port is a flooded copy: no attack, so it is counted only. */
+function denyChain(rule: ListRule, atPort: boolean): Chain {
+  const comment = ruleComment(rule.id);
+  const flooded = atPort && rule.place.kind === 'port' && rule.place.direction === 'out';
+  return {
+    name: ruleChain(rule),
+    rules: [
+      ...(flooded
+        ? [{ body: [lookup('told', 'oifname'), notLookup('station', 'oifname', 'ether daddr'), count, drop], comment }]
+        : []),
+      { body: [logLimit, log(logPrefix(rule))], comment },
+      { body: [drop], comment },
+    ],
+  };
+}
+
+function inChain(port: GroundPort, rules: readonly ListRule[], rest: ListRule | undefined, has: Has): Chain {
+  const checks = rules.flatMap((rule) => portRules(rule, port, 'in', has));
+  return { name: portChain('in', port), rules: [...checks, ...lastRules(rest)] };
+}
+
+function outChain(port: GroundPort, rules: readonly ListRule[], rest: ListRule | undefined, has: Has): Chain {
+  const checks = rules.flatMap((rule) => portRules(rule, port, 'out', has));
+  return { name: portChain('out', port), rules: [...checks, ...lastRules(rest)] };
+}
+
+/** What passed the numbered checks may go on; every other kind of frame ends here. */
+function lastRules(rest: ListRule | undefined): readonly KernelRule[] {
+  return [
+    { body: [isIp, accept] },
+    { body: [isArp, accept] },
+    { body: [rest === undefined ? drop : goTo(ruleChain(rest))] },
+  ];
+}
+
+/** A numbered check of one port, over the sets: the same conditions for one address as for many. */
+function portRules(rule: ListRule, port: GroundPort, direction: 'in' | 'out', has: Has): readonly KernelRule[] {
+  const end = direction === 'in' ? 'iifname' : 'oifname';
+  const target: Statement = rule.verdict === 'accept' ? accept : goTo(ruleChain(rule));
+  const comment = ruleComment(rule.id);
+  const { check } = rule;
+  const ipRule = (...matches: readonly Match[]): KernelRule => ({ body: [isIp, ...matches, target], comment });
+  switch (check.kind) {
+    case 'destination-not':
+      return [ipRule(...notIn(direction === 'out', 'ip daddr', end, port, has))];
+    case 'source-is':
+      return [ipRule(lookup('own', end, 'ip saddr'))];
+    case 'source-not':
+      return [
+        ...(direction === 'in' ? [{ body: [isArp, target], comment }] : []),
+        ...sourceNot(direction === 'in', end, port, has).map((matches) => ipRule(...matches)),
+      ];
+    case 'datagrams':
+      return [{ body: [isIp, ...datagramMatches(check), target], comment }];
+    case 'everything':
+      return [{ body: [target], comment }];
+    case 'new-flows':
+    case 'known-flow':
+      return [];
+  }
+}
+
+function sourceNot(
+  far: boolean,
+  end: 'iifname' | 'oifname',
+  port: GroundPort,
+  has: Has,
+): readonly (readonly Match[])[] {
+  if (port.kind !== 'guest') return [notIn(far, 'ip saddr', end, port, has)];
+  return port.own?.mac === undefined
+    ? [[notLookup('own', end, 'ip saddr')]]
+    : [[notLookup('own_mac', end, 'ether saddr', 'ip saddr')]];
+}
+
+/** Neither in the hash set nor in the interval set of the far or the near side. */
+function notIn(
+  far: boolean,
+  address: 'ip saddr' | 'ip daddr',
+  end: 'iifname' | 'oifname',
+  port: GroundPort,
+  has: Has,
+): readonly Match[] {
+  if (port.kind === 'guest') return [notLookup('own', end, address)];
+  const name = far ? 'behind' : 'near';
+  return [name, `${name}_net`].filter(has).map((set) => notLookup(set, end, address));
+}
