@@ -1,11 +1,21 @@
 // What is behind every port: derived from the tree of bridges, so that nobody has to list it. For each border port
 // the addresses on its far side (`behind`) and on its own side (`near`); both hold only what a permission may name.
 import type { Host, HostInterface, Port } from '../model/host.ts';
-import { type IpSet, intersectIps, listIps, noIps, singleIps, subtractIps, unionIps } from '../model/ip-set.ts';
+import {
+  type IpSet,
+  intersectIps,
+  listIps,
+  noIps,
+  ofFamily,
+  singleIps,
+  subtractIps,
+  unionIps,
+} from '../model/ip-set.ts';
+import type { Mac } from '../model/mac.ts';
 import type { Policy } from '../model/policy.ts';
 import type { ArpPair, GroundBridge, GroundPort, Own } from '../model/rule-list.ts';
 import { type Bindings, type BoundGuest, type PortRole, type Segment, segmentPorts } from './ground.ts';
-import { beyond, type Names, outsideAt } from './sides.ts';
+import { beyond, type Names } from './sides.ts';
 
 /** One thing that a bridge leads to: a guest, the host, the outside. `port` is undefined for the bridge device. */
 type Station = {
@@ -13,6 +23,7 @@ type Station = {
   readonly port?: string;
   readonly ips: IpSet;
   readonly arp: readonly ArpPair[];
+  readonly arpFree: IpSet;
 };
 
 /** Where the host attaches to a segment: by a veth end behind a port, or by the bridge device. */
@@ -49,11 +60,13 @@ export function segmentGround(
   const attached = attachedInterfaces(segment, host, bindings);
   const hostIps = unionIps(...attached.map(({ own }) => addressesOf(own)));
   const guestIps = unionIps(...guests.map(({ ips }) => ips));
-  const routed = routedBeyond(policy, names, guestIps, unionIps(guestIps, hostIps));
+  const uplinks = segmentPorts(segment, host).filter((port) => bindings.roles.get(port.name)?.kind === 'uplink');
+  const spoken = spokenWith(policy, names, guestIps, unionIps(guestIps, hostIps));
+  const { byHost, byUplink } = beyondSegment(spoken, segment, uplinks, { policy, host, bindings });
   const stations = [
     ...guests.map(guestStation),
-    ...attached.map((at) => hostStation(at, routed)),
-    ...uplinkStations(segment, policy, host, bindings, routed),
+    ...attached.map((at) => hostStation(at, byHost)),
+    ...uplinks.map((port) => uplinkStation(port, byUplink)),
   ];
   const sides = tree(segment, bindings, host, stations);
   const bridges = segment.bridges.map((name) => groundBridge(name, host, bindings, sides));
@@ -62,11 +75,13 @@ export function segmentGround(
     bridge: at.bridge,
     ...(at.port === undefined ? {} : { port: at.port }),
     ips: addressesOf(at.own),
-    behind: unionIps(addressesOf(at.own), routed),
+    behind: unionIps(addressesOf(at.own), byHost),
     near: sides.near(at.bridge, at.port),
   }));
   return { bridges, attachments, guests, hostIps };
 }
+
+type Facts = { readonly policy: Policy; readonly host: Host; readonly bindings: Bindings };
 
 type Attached = { readonly own: HostInterface; readonly bridge: string; readonly port?: string };
 
@@ -87,8 +102,8 @@ export function addressesOf(own: HostInterface): IpSet {
   return singleIps(own.addresses);
 }
 
-/** Everything beyond the segment that some permission lets its guests speak with, by way of the host. */
-function routedBeyond(policy: Policy, names: Names, guestIps: IpSet, segmentIps: IpSet): IpSet {
+/** Everything beyond the segment that some permission lets its guests speak with. */
+function spokenWith(policy: Policy, names: Names, guestIps: IpSet, segmentIps: IpSet): IpSet {
   const sets = policy.allow
     .filter(({ via }) => via === undefined)
     .flatMap(({ from, to }) => {
@@ -104,43 +119,51 @@ function routedBeyond(policy: Policy, names: Names, guestIps: IpSet, segmentIps:
 }
 
 function guestStation({ port, ips, mac }: BoundGuest): Station {
-  return { bridge: port.bridge, port: port.name, ips, arp: pairs(ips, mac) };
+  return { bridge: port.bridge, port: port.name, ips, ...claims(ips, mac) };
 }
 
-function pairs(ips: IpSet, mac: number | undefined): readonly ArpPair[] {
-  return listIps(ips)
-    .filter(({ family }) => family === 4)
-    .map((ip) => (mac === undefined ? { ip } : { ip, mac }));
+function claims(ips: IpSet, mac: Mac | undefined): Pick<Station, 'arp' | 'arpFree'> {
+  const own = ofFamily(ips, 4);
+  return mac === undefined
+    ? { arp: [], arpFree: own }
+    : { arp: listIps(own).map((ip) => ({ ip, mac })), arpFree: noIps };
 }
 
 function hostStation({ own, bridge, port }: Attached, routed: IpSet): Station {
   const ips = addressesOf(own);
   const place = port === undefined ? { bridge } : { bridge, port };
-  return { ...place, ips: unionIps(ips, routed), arp: pairs(ips, own.mac) };
+  return { ...place, ips: unionIps(ips, routed), ...claims(ips, own.mac) };
 }
 
+/** Several uplinks lead to the same outside. */
+function uplinkStation(port: Port, ips: IpSet): Station {
+  return { bridge: port.bridge, port: port.name, ips, ...claims(ips, undefined) };
+}
+
+type Beyond = { readonly byHost: IpSet; readonly byUplink: IpSet };
+
 /**
- * Behind an uplink are the outside machines that the policy puts there, and, for a side that names `any`, everything
- * that is not elsewhere; several uplinks of a bridge share them.
+ * Who is reached by the host's routing, and who by an uplink of the segment: an outside machine where the policy puts
+ * it; what nobody names (a side that is `any`) by the uplink, if the segment has one. No address is on both ways.
  */
-function uplinkStations(
+function beyondSegment(
+  all: IpSet,
   segment: Segment,
-  policy: Policy,
-  host: Host,
-  { roles }: Bindings,
-  routed: IpSet,
-): readonly Station[] {
-  const ports = host.bridges.filter(({ name }) => segment.bridges.includes(name)).flatMap((bridge) => bridge.ports);
-  const elsewhere = policy.outside
-    .filter(({ behind }) => !segment.bridges.includes(behind) && !ports.some(({ name }) => name === behind))
-    .map(({ addresses }) => addresses);
-  return ports
-    .filter((port) => roles.get(port.name)?.kind === 'uplink')
-    .map((port) => {
-      const here = [...outsideAt(policy, port.name), ...outsideAt(policy, port.bridge)].map((one) => one.addresses);
-      const ips = unionIps(...here, subtractIps(routed, unionIps(...elsewhere)));
-      return { bridge: port.bridge, port: port.name, ips, arp: [] };
-    });
+  uplinks: readonly Port[],
+  { policy, host, bindings }: Facts,
+): Beyond {
+  const here = (behind: string): boolean =>
+    segment.bridges.includes(behind) || segmentPorts(segment, host).some(({ name }) => name === behind);
+  const machines = (wanted: boolean): IpSet =>
+    unionIps(...policy.outside.filter(({ behind }) => here(behind) === wanted).map(({ addresses }) => addresses));
+  const elsewhere = unionIps(
+    machines(false),
+    ...bindings.guests.map(({ ips }) => ips),
+    ...host.interfaces.map(addressesOf),
+  );
+  const byUplink =
+    uplinks.length === 0 ? noIps : unionIps(intersectIps(all, machines(true)), subtractIps(all, elsewhere));
+  return { byHost: subtractIps(all, byUplink), byUplink };
 }
 
 type Sides = {
@@ -186,26 +209,27 @@ function groundBridge(name: string, host: Host, bindings: Bindings, sides: Sides
   const ports = (bridge?.ports ?? []).map((port) => groundPort(port, bindings, sides));
   const device = sides.device(name);
   if (device.length === 0) return { name, ports };
-  const behind = unionIps(...device.map(({ ips }) => ips));
-  return { name, ports, device: { behind, near: sides.near(name, undefined), arp: device.flatMap(({ arp }) => arp) } };
+  return { name, ports, device: { ...together(device), near: sides.near(name, undefined) } };
 }
 
 function groundPort(port: Port, { roles }: Bindings, sides: Sides): GroundPort {
   const role = roles.get(port.name) ?? { kind: 'closed' };
   const place = { name: port.name, bridge: port.bridge };
-  if (role.kind === 'closed') return { ...place, kind: 'closed', behind: noIps, near: noIps, arp: [] };
+  if (role.kind === 'closed') return { ...place, kind: 'closed', behind: noIps, near: noIps, arp: [], arpFree: noIps };
   const stations = sides.behind(port, role);
-  const arp = stations.flatMap((station) => station.arp);
-  const macs =
-    arp.every(({ mac }) => mac !== undefined) && role.kind !== 'uplink' ? arp.map(({ mac }) => mac ?? 0) : undefined;
-  const common = {
-    ...place,
-    behind: unionIps(...stations.map(({ ips }) => ips)),
-    arp,
-    ...(macs === undefined ? {} : { macs: [...new Set(macs)] }),
-  };
+  const side = together(stations);
+  const macs = side.arpFree.length === 0 ? { macs: [...new Set(side.arp.map(({ mac }) => mac))] } : {};
+  const common = { ...place, ...side, ...macs };
   if (role.kind === 'guest') return { ...common, kind: 'guest', own: ownOf(role.guest), near: noIps };
   return { ...common, kind: role.kind, near: sides.near(port.bridge, port.name) };
+}
+
+function together(stations: readonly Station[]): Pick<GroundPort, 'behind' | 'arp' | 'arpFree'> {
+  return {
+    behind: unionIps(...stations.map(({ ips }) => ips)),
+    arp: stations.flatMap(({ arp }) => arp),
+    arpFree: unionIps(...stations.map(({ arpFree }) => arpFree)),
+  };
 }
 
 function ownOf({ ips, mac }: BoundGuest): Own {

@@ -110,35 +110,66 @@ function portSpan(name: string, { host, policy }: Input): Span {
 
 function hostRules(input: Input): readonly Draft[] {
   return input.segments.flatMap((segment) =>
-    segment.attachments.flatMap((attachment) => attachmentRules(attachment, segment, input)),
+    segment.attachments.flatMap((attachment) =>
+      attachment.port === undefined ? deviceRules(attachment, input) : vethRules(attachment, input),
+    ),
   );
 }
 
-/** The bridge device needs no check of what comes in: every frame there has passed the check of its port. */
-function attachmentRules(attachment: Attachment, segment: SegmentGround, input: Input): readonly Draft[] {
-  const guests = unionIps(...segment.guests.map(({ ips }) => ips));
-  const { ifname } = attachment;
-  const origin = input.host.interfaces.find(({ name }) => name === ifname)?.span ?? {
-    file: input.policy.file,
-    line: 1,
-    column: 1,
-  };
-  const out = deny(
-    `host/${ifname}/out/destination`,
-    { kind: 'host', ifname, direction: 'out' },
-    { kind: 'destination-not', ips: guests, source: input.hostIps },
-    "from the host's own addresses: destination is not a guest",
-    origin,
-  );
-  if (attachment.port === undefined) return [out];
-  const into = deny(
-    `host/${ifname}/in/source`,
-    { kind: 'host', ifname, direction: 'in' },
-    { kind: 'source-not', own: { ips: guests }, destination: unionIps(input.hostIps, attachment.behind) },
-    'to the host or through it: source is not a guest',
-    origin,
-  );
-  return [out, into];
+type HostEnd = { readonly direction: 'in' | 'out'; readonly end: 'source' | 'destination'; readonly text: string };
+
+function hostRule({ ifname }: Attachment, { direction, end, text }: HostEnd, check: Check, input: Input): Draft {
+  const own = input.host.interfaces.find(({ name }) => name === ifname);
+  const origin = own?.span ?? { file: input.policy.file, line: 1, column: 1 };
+  return deny(`host/${ifname}/${direction}/${end}`, { kind: 'host', ifname, direction }, check, text, origin);
+}
+
+/** The port at the other end of the cable has its own checks; these are the published list's. */
+function vethRules(attachment: Attachment, input: Input): readonly Draft[] {
+  const { behind, near } = attachment;
+  const passing = unionIps(input.hostIps, behind);
+  return [
+    hostRule(
+      attachment,
+      { direction: 'out', end: 'destination', text: "from the host's own addresses: destination is not a guest" },
+      { kind: 'destination-not', ips: near, source: input.hostIps },
+      input,
+    ),
+    hostRule(
+      attachment,
+      { direction: 'in', end: 'source', text: 'to the host or through it: source is not a guest' },
+      { kind: 'source-not', own: { ips: near }, destination: passing },
+      input,
+    ),
+  ];
+}
+
+/**
+ * A bridge device has no port in front of it: what a border port asks in both directions is asked here, but for the
+ * source of what comes in, which the frame's own port has proved.
+ */
+function deviceRules(attachment: Attachment, input: Input): readonly Draft[] {
+  const { ifname, behind, near } = attachment;
+  return [
+    hostRule(
+      attachment,
+      { direction: 'out', end: 'source', text: `source is neither the host on ${ifname} nor beyond it` },
+      { kind: 'source-not', own: { ips: behind } },
+      input,
+    ),
+    hostRule(
+      attachment,
+      { direction: 'out', end: 'destination', text: `destination is not on ${ifname}` },
+      { kind: 'destination-not', ips: near },
+      input,
+    ),
+    hostRule(
+      attachment,
+      { direction: 'in', end: 'destination', text: `destination is neither the host on ${ifname} nor beyond it` },
+      { kind: 'destination-not', ips: behind },
+      input,
+    ),
+  ];
 }
 
 function deny(id: string, place: Place, check: Check, text: string, origin: Span): Draft {

@@ -65,6 +65,11 @@ function bindGuest(guest: PolicyGuest, host: Host): Checked<BoundGuest> {
     const message = `port '${port.name}' belongs to guest '${port.guest}', not to '${guest.name}'`;
     return { diagnostics: [error('port-conflict', message, guest.span, { related })] };
   }
+  if (port.uplink || port.peer !== undefined) {
+    const where = port.uplink ? 'outside of this host' : `to '${port.peer}'`;
+    const message = `port '${port.name}' leads ${where}, so guest '${guest.name}' cannot be behind it`;
+    return { diagnostics: [error('port-conflict', message, guest.span, { related })] };
+  }
   if (guest.mac !== undefined && port.mac !== undefined && guest.mac !== port.mac) {
     const message = `the policy and the host give different MACs for guest '${guest.name}'`;
     const hint = 'leave `mac` out to take the one that the host shows';

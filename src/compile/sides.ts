@@ -2,7 +2,7 @@
 import { type Diagnostic, error } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { everyIp, type IpSet, noIps, subtractIps, unionIps } from '../model/ip-set.ts';
-import type { NameRef, Outside, Policy } from '../model/policy.ts';
+import type { NameRef, Policy } from '../model/policy.ts';
 import type { BoundGuest } from './ground.ts';
 
 /** One side of a permission. The host has other addresses in every network, so it stays a name until one is meant. */
@@ -21,12 +21,14 @@ export function knownNames(policy: Policy, host: Host, guests: readonly BoundGue
   const groups = new Map(policy.groups.map((group) => [group.name, group.members]));
   const fixed = fixedNames(policy, host, guests);
   const memo = new Map<string, Side>();
+  const reported = new Set<NameRef>();
   const sideOf = (ref: NameRef, path: readonly string[]): Side => {
     const known = fixed.get(ref.name) ?? memo.get(ref.name);
     if (known !== undefined) return known;
     const members = groups.get(ref.name);
     if (members === undefined) {
-      diagnostics.push(unknownName(ref, [...fixed.keys(), ...groups.keys()]));
+      if (!reported.has(ref)) diagnostics.push(unknownName(ref, [...fixed.keys(), ...groups.keys()]));
+      reported.add(ref);
       return nobody;
     }
     if (path.includes(ref.name)) return nobody;
@@ -95,12 +97,11 @@ export function sideIps(side: Side, hostIps: IpSet): IpSet {
   return unionIps(side.guests, side.outside, side.host ? hostIps : noIps);
 }
 
+/** What no machine has for an address (RFC 1122 section 3.2.1.3): a guest without a lease speaks so, where it may. */
+const thisNetwork: IpSet = [{ family: 4, first: 0n, last: 0x00ff_ffffn }];
+
 /** Everybody on a side who is neither one of these guests nor the host: what lies beyond the segment. */
 export function beyond(side: Side, segmentIps: IpSet): IpSet {
-  return subtractIps(side.any ? everyIp(4) : unionIps(side.guests, side.outside), segmentIps);
-}
-
-/** Where an outside machine is: behind which interface, bridge or port. */
-export function outsideAt(policy: Policy, place: string): readonly Outside[] {
-  return policy.outside.filter(({ behind }) => behind === place);
+  const everybody = side.any ? subtractIps(everyIp(4), thisNetwork) : unionIps(side.guests, side.outside);
+  return subtractIps(everybody, segmentIps);
 }
