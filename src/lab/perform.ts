@@ -49,16 +49,13 @@ function hasTraffic({ kind }: Step): boolean {
 
 /** By a MAC of this lab; a line of the host's own packet has none, so its identifier or source port must be ours. */
 export function isOurs(line: string, { firstMac, firstIdent, firstPort }: Slot): boolean {
-  if (line.includes('MAC=') || line.includes('MACSRC=')) return line.includes(printMac(firstMac).slice(0, 9));
-  const body = line.slice(line.indexOf('PROTO='));
-  const within = (name: string, first: number, count: number): boolean =>
-    [...body.matchAll(new RegExp(` ${name}=(\\d+)`, 'g'))].some(
-      ([, text]) => Number(text) >= first && Number(text) < first + count,
-    );
+  const hasMacs = line.includes('MAC=') && !line.includes('MAC=00:00:00:00:00:00:00:00:00:00:00:00:');
+  if (hasMacs || line.includes('MACSRC=')) return line.includes(printMac(firstMac).slice(0, 9));
+  const within = (pattern: RegExp, first: number, count: number): boolean =>
+    [...line.matchAll(pattern)].some(([, text]) => Number(text) >= first && Number(text) < first + count);
+  // a quoted packet has ports or an identifier too; what IP calls ID is something else
   return (
-    within('ID', firstIdent, identsPerSlot) ||
-    within('SPT', firstPort, portsPerSlot) ||
-    within('DPT', firstPort, portsPerSlot)
+    within(/ CODE=\d+ ID=(\d+) SEQ=/g, firstIdent, identsPerSlot) || within(/ [SD]PT=(\d+)/g, firstPort, portsPerSlot)
   );
 }
 

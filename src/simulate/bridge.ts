@@ -1,6 +1,6 @@
 // A frame's way through a bridge: net/bridge/br_input.c, br_forward.c, br_device.c, and net/bridge/br_netfilter_hooks.c
 // in between. Learning comes after bridge PREROUTING and before FORWARD.
-import { broadcastMac, isGroupMac, type Mac } from '../model/mac.ts';
+import { isGroupMac, type Mac } from '../model/mac.ts';
 import { receiveOnStack } from './stack.ts';
 import type { BridgeState, Iface, Node, Skb, World } from './world.ts';
 
@@ -99,18 +99,26 @@ function forward(world: World, bridge: BridgeState, from: Iface, out: Iface, skb
 /** br_pass_frame_up: to the host's own stack, which does not run PREROUTING a second time. */
 function deliverLocally(world: World, bridge: BridgeState, port: Iface, skb: Skb): void {
   if (!world.decide(port.node, 'bridge', 'input', skb, port)) return;
-  receiveOnStack(world, bridge.device, skb);
+  // br_nf_local_in: a frame to everybody is confirmed here, whatever INPUT will say of it
+  if (isGroupMac(skb.packet.ether.destination) && skb.connection !== undefined)
+    port.node.conntrack.confirm(skb.connection);
+  receiveOnStack(world, bridge.device, skb, port.mac);
 }
 
-/** A frame of the host itself, or one that it routed, leaves by the bridge device. */
+/** A frame of the host itself, or one that it routed, leaves by the bridge device (br_device.c, br_dev_xmit). */
 export function sendByBridge(world: World, bridge: BridgeState, skb: Skb): void {
-  const { destination } = skb.packet.ether;
-  const known =
-    isGroupMac(destination) || destination === broadcastMac ? undefined : knownPort(world, bridge, destination);
-  for (const port of known === undefined ? bridge.ports.toReversed() : [known]) {
+  for (const port of portsTowards(world, bridge, skb.packet.ether.destination)) {
     if (!world.decide(port.node, 'bridge', 'output', skb, undefined, port)) continue;
     if (world.decide(port.node, 'bridge', 'postrouting', skb, undefined, port)) transmit(world, port, skb);
   }
+}
+
+/** The entry of the bridge's own MAC leads to no port, those of its ports' MACs to the port. */
+function portsTowards(world: World, bridge: BridgeState, destination: Mac): readonly Iface[] {
+  if (isGroupMac(destination)) return bridge.ports.toReversed();
+  if (destination === bridge.device.mac) return [];
+  const known = bridge.ports.find(({ mac }) => mac === destination) ?? knownPort(world, bridge, destination);
+  return known === undefined ? bridge.ports.toReversed() : [known];
 }
 
 /** Out of an interface that is no bridge: by its cable, if it has one. */

@@ -79,9 +79,15 @@ export class Conntrack {
     return toSender ? { state: 'related', entry: known.entry } : invalid;
   }
 
+  /** What an error of our own carries: the flow of the packet that it is about, known or not (nf_ct_attach). */
+  static errorAbout({ connection }: { readonly connection?: Connection }): Connection | undefined {
+    return connection?.entry === undefined ? undefined : { state: 'related', entry: connection.entry };
+  }
+
   /** At the end of POSTROUTING or INPUT: from now on replies find the entry. */
-  confirm({ entry }: Connection): void {
-    if (entry === undefined || entry.confirmed) return;
+  confirm({ entry, state }: Connection): void {
+    // an error about a packet goes the other way: it never confirms the packet's entry
+    if (entry === undefined || entry.confirmed || state === 'related') return;
     if (this.#entries.has(entry.original) || this.#entries.has(entry.reply)) return;
     entry.confirmed = true;
     this.#entries.set(entry.original, { entry, direction: 'original' });

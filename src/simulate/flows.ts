@@ -1,6 +1,6 @@
 // Every pair of machines that the policy speaks of, and what it wants of them: read from the policy's lines alone, not
 // from the compiled rules, so that a mistake of the compiler shows.
-import { bindGuests } from '../compile/ground.ts';
+import { bindGuests, segmentPorts } from '../compile/ground.ts';
 import { knownNames, type Side } from '../compile/sides.ts';
 import type { Host } from '../model/host.ts';
 import { type Ip, prefixContains } from '../model/ip.ts';
@@ -23,6 +23,12 @@ const mostEnds = 10;
 export function policyFlows(policy: Policy, host: Host, scene: Scene): readonly PolicyFlow[] {
   const guests = bindGuests(policy, host).value?.guests ?? [];
   const names = knownNames(policy, host, guests);
+  const { segments = [] } = bindGuests(policy, host).value ?? {};
+  const inside = (behind: string): boolean =>
+    segments.some(
+      (segment) => segment.bridges.includes(behind) || segmentPorts(segment, host).some(({ name }) => name === behind),
+    );
+  const managed = new Set(policy.outside.filter(({ behind }) => inside(behind)).map(({ name }) => name));
   const lines = policy.allow.map((line) => ({ line, from: names.side(line.from), to: names.side(line.to) }));
   const nodes = scene.nodes.filter(
     ({ kind, interfaces }) => kind !== 'segment' && (kind === 'host' || interfaces[0]?.addresses[0] !== undefined),
@@ -40,7 +46,11 @@ export function policyFlows(policy: Policy, host: Host, scene: Scene): readonly 
       const ends = a === b ? undefined : meeting(a, b, scene);
       if (ends === undefined) return [];
       return probes
-        .map((probe) => ({ ...ends, probe, allowed: lines.some((line) => permits(line, ends, probe, host, policy)) }))
+        .map((probe) => ({
+          ...ends,
+          probe,
+          allowed: lines.some((line) => permits(line, ends, probe, { host, policy, managed })),
+        }))
         .filter(
           ({ probe, to }) =>
             probe.protocol === 'ping' || lines.some(({ line, to: side }) => serves(line, probe) && isOn(side, to)),
@@ -72,17 +82,19 @@ function towards(scene: Scene, peer: Ip | undefined): Ip | undefined {
   return host?.interfaces.find(({ name }) => name === route?.dev)?.addresses[0];
 }
 
+/** `managed`: outside machines that are behind an uplink of a bridge with guests. */
+type Facts = { readonly host: Host; readonly policy: Policy; readonly managed: ReadonlySet<string> };
+
 type Line = { readonly line: Permission; readonly from: Side; readonly to: Side };
 
 function permits(
   { line, from, to }: Line,
   ends: { readonly from: End; readonly to: End },
   probe: Probe,
-  host: Host,
-  policy: Policy,
+  { host, policy, managed }: Facts,
 ): boolean {
   if (!isOn(from, ends.from) || !isOn(to, ends.to) || !serves(line, probe)) return false;
-  const withGuest = ends.from.kind === 'guest' || ends.to.kind === 'guest';
+  const withGuest = [ends.from, ends.to].some(({ kind, node }) => kind === 'guest' || managed.has(node));
   if (line.via === undefined) return withGuest;
   if (withGuest) return false;
   const far = ends.from.kind === 'host' ? ends.to : ends.from;

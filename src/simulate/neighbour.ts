@@ -93,7 +93,7 @@ function note(world: World, iface: Iface, { senderIp, senderMac, targetIp }: Arp
     if (create) iface.node.neighbours.set(key, { mac: senderMac, updated: world.now, tries: 0, waiting: [] });
     return;
   }
-  if (entry.mac === senderMac) return;
+  if (entry.mac === senderMac || entry.permanent === true) return;
   const gratuitous = sameIp(senderIp, targetIp);
   if (entry.mac !== undefined && !create && world.now - entry.updated <= lockTime && !gratuitous) return;
   entry.mac = senderMac;

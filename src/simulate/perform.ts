@@ -3,7 +3,7 @@ import { printMac } from '../model/mac.ts';
 import { unreachable } from '../model/unreachable.ts';
 import { echoRequest, tcpSegment, udpDatagram } from '../packet/build.ts';
 import { patience, type Step, type StepResult } from './scenario.ts';
-import { emitRaw, routeTo, sendFrom } from './stack.ts';
+import { emitRaw, routeTo, sendFrom, synOptions } from './stack.ts';
 import { neighbourKey, type World } from './world.ts';
 
 export function performAll(world: World, steps: readonly Step[]): readonly StepResult[] {
@@ -93,9 +93,6 @@ function datagram(world: World, { node: name, to, sport, dport }: Extract<Step, 
   node.expecting.delete('error');
   return outcome;
 }
-
-/** What Linux puts into a SYN: MSS, SACK permitted, time stamps, window scale; 20 octets. */
-const synOptions = Uint8Array.of(2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 7);
 
 function connect(world: World, { node: name, to, sport, dport }: Extract<Step, { kind: 'connect' }>): string {
   const node = world.node(name);

@@ -5,13 +5,14 @@ import { isGroupMac, type Mac } from '../model/mac.ts';
 import { echoReply, tcpSegment } from '../packet/build.ts';
 import { encodePacket, type Packet } from '../packet/packet.ts';
 import { sendByBridge, transmit } from './bridge.ts';
+import { type Connection, Conntrack } from './conntrack.ts';
 import { receiveArp, resolve } from './neighbour.ts';
 import { type Iface, isOwn, type Node, type Skb, type World } from './world.ts';
 
-/** A frame has arrived at an interface that is no bridge port, or at a bridge device. */
-export function receiveOnStack(world: World, iface: Iface, skb: Skb): void {
+/** A frame has arrived at an interface that is no bridge port, or at a bridge device by a port with this MAC. */
+export function receiveOnStack(world: World, iface: Iface, skb: Skb, portMac?: Mac): void {
   const { destination } = skb.packet.ether;
-  const forHere = destination === iface.mac || isGroupMac(destination);
+  const forHere = destination === iface.mac || destination === portMac || isGroupMac(destination);
   world.received(iface, skb, forHere);
   if (!forHere) world.lost(iface.node, skb, 'other-host');
   else if (skb.packet.payload.kind === 'arp') receiveArp(world, iface, skb.packet.payload);
@@ -23,12 +24,38 @@ function receiveIp(world: World, iface: Iface, skb: Skb): void {
   const seen = skb.connection === undefined ? tracked(world, node, skb) : skb;
   // ip_sabotage_in: what came over a bridge has been at PREROUTING already
   if (skb.bridgeInfo === undefined && !world.decide(node, 'ip', 'prerouting', seen, iface)) return;
-  const { source, destination } = headers(skb.packet);
-  if (isOwn(node, source)) world.lost(node, skb, 'martian-source');
-  else if (isOwn(node, destination) || isBroadcast(node, destination)) deliver(world, iface, seen);
-  else if (isGroupMac(skb.packet.ether.destination)) world.lost(node, skb, 'no-forwarding');
-  else forwardIp(world, iface, seen);
+  routeIn(world, iface, seen);
 }
+
+/** ip_route_input_slow: impossible senders first, own addresses as sender only when there is a way at all. */
+function routeIn(world: World, iface: Iface, skb: Skb): void {
+  const { node } = iface;
+  const { source, destination } = headers(skb.packet);
+  const local = isOwn(node, destination) || isBroadcast(node, destination);
+  if (isImpossible(source, destination)) world.lost(node, skb, 'martian-source');
+  else if (!local && isGroupMac(skb.packet.ether.destination)) world.lost(node, skb, 'no-forwarding');
+  else if (!local && node.sysctls['net.ipv4.ip_forward'] !== '1') world.lost(node, skb, 'no-forwarding');
+  else if (!local && routeTo(node, destination) === undefined) unreachable(world, node, skb);
+  else if (isOwn(node, source) && iface.name !== loopback) world.lost(node, skb, 'martian-source');
+  else if (local) deliver(world, iface, skb);
+  else forwardIp(world, iface, skb);
+}
+
+function unreachable(world: World, node: Node, skb: Skb): void {
+  world.lost(node, skb, 'no-route');
+  if (takeToken(node.routeErrors, headers(skb.packet).source, world.now))
+    sendError(world, node, skb, { type: 3, code: 0 });
+}
+
+/** ip_error() in net/ipv4/route.c: a sender hears of five packets without a way at once, then of one a second. */
+function takeToken(buckets: Node['routeErrors'], { bits }: Ip, now: number): boolean {
+  const { tokens, at } = buckets.get(bits) ?? { tokens: errorBurst, at: now };
+  const filled = Math.min(errorBurst, tokens + (now - at) / 1_000_000);
+  buckets.set(bits, { tokens: filled >= 1 ? filled - 1 : filled, at: now });
+  return filled >= 1;
+}
+
+const errorBurst = 5;
 
 function tracked(world: World, node: Node, skb: Skb): Skb {
   return node.firewall === undefined ? skb : { ...skb, connection: node.conntrack.track(skb.packet, world.now) };
@@ -37,6 +64,12 @@ function tracked(world: World, node: Node, skb: Skb): Skb {
 function headers({ payload }: Packet): { readonly source: Ip; readonly destination: Ip; readonly ttl: number } {
   if (payload.kind !== 'ip4') throw new Error('not an IPv4 packet');
   return payload.ip;
+}
+
+/** Addresses that nobody can send from; 0.0.0.0 is somebody without an address, who speaks to everybody. */
+function isImpossible(source: Ip, destination: Ip): boolean {
+  const first = source.bits >> 24n;
+  return first >= 224n || first === 127n || (first === 0n && destination.bits !== 0xffff_ffffn);
 }
 
 /** 255.255.255.255, and the broadcast address of every network that the node is in. */
@@ -56,30 +89,21 @@ function deliver(world: World, iface: Iface, skb: Skb): void {
   const { node } = iface;
   if (!world.decide(node, 'ip', 'input', skb, iface)) return;
   if (skb.connection !== undefined) node.conntrack.confirm(skb.connection);
-  answer(world, iface, skb.packet);
+  answer(world, iface, skb);
 }
 
 function forwardIp(world: World, iface: Iface, skb: Skb): void {
   const { node } = iface;
   const { destination, ttl } = headers(skb.packet);
-  if (node.sysctls['net.ipv4.ip_forward'] !== '1') {
-    world.lost(node, skb, 'no-forwarding');
-    return;
-  }
   const way = routeTo(node, destination);
-  if (way === undefined) {
-    world.lost(node, skb, 'no-route');
-    sendError(world, node, skb.packet, { type: 3, code: 0 });
-    return;
-  }
+  if (way === undefined) return;
   if (ttl <= 1) {
     world.lost(node, skb, 'ttl-exceeded');
-    sendError(world, node, skb.packet, { type: 11, code: 0 });
+    sendError(world, node, skb, { type: 11, code: 0 });
     return;
   }
   const routed: Skb = { ...skb, packet: withTtl(skb.packet, ttl - 1) };
-  if (!world.decide(node, 'ip', 'forward', routed, iface, way.iface)) return;
-  leave(world, way, routed, iface);
+  if (world.decide(node, 'ip', 'forward', routed, iface, way.iface)) leave(world, way, routed, iface);
 }
 
 function withTtl(packet: Packet, ttl: number): Packet {
@@ -117,7 +141,7 @@ function leave(world: World, { iface, nextHop }: Way, skb: Skb, from?: Iface): v
   const source = headers(skb.packet).source;
   const failed = (): void => {
     world.lost(node, skb, 'no-neighbour');
-    if (from !== undefined) sendError(world, node, skb.packet, { type: 3, code: 1 });
+    if (from !== undefined) sendError(world, node, skb, { type: 3, code: 1 });
   };
   resolve(world, iface, nextHop, source, (mac) => sendTo(world, iface, mac, skb), failed);
 }
@@ -135,17 +159,35 @@ export function emit(world: World, iface: Iface, skb: Skb): void {
 }
 
 /** A packet of the node itself; its Ethernet header is written when the neighbour is known. */
-export function sendFrom(world: World, node: Node, packet: Packet): void {
-  const way = routeTo(node, headers(packet).destination);
-  const skb = tracked(world, node, world.skb(packet));
+export function sendFrom(world: World, node: Node, packet: Packet, connection?: Connection): void {
+  const bare = world.skb(packet);
+  const skb = connection === undefined ? tracked(world, node, bare) : { ...bare, connection };
+  const { destination } = headers(packet);
+  if (isOwn(node, destination)) {
+    sendToSelf(world, node, skb);
+    return;
+  }
+  const way = routeTo(node, destination);
   if (way === undefined) world.lost(node, skb, 'no-route');
   else if (world.decide(node, 'ip', 'output', skb, undefined, way.iface)) leave(world, way, skb);
 }
 
+const loopback = 'lo';
+
+/** By the loopback device, whose frames have no addresses; the connection stays with the packet. */
+function sendToSelf(world: World, node: Node, skb: Skb): void {
+  const lo: Iface = { node, name: loopback, mac: 0, addresses: [], isBridge: false };
+  if (!world.decide(node, 'ip', 'output', skb, undefined, lo)) return;
+  if (!world.decide(node, 'ip', 'postrouting', skb, undefined, lo)) return;
+  if (skb.connection !== undefined) node.conntrack.confirm(skb.connection);
+  world.later(1, () => receiveIp(world, lo, skb));
+}
+
 const noEther = { source: 0, destination: 0 };
 
-function answer(world: World, iface: Iface, packet: Packet): void {
+function answer(world: World, iface: Iface, skb: Skb): void {
   const { node } = iface;
+  const { packet } = skb;
   const { payload } = packet;
   if (payload.kind !== 'ip4') return;
   const { ip, transport } = payload;
@@ -171,14 +213,16 @@ function answer(world: World, iface: Iface, packet: Packet): void {
       if (unicast) answerTcp(world, node, packet);
       return;
     case 'udp':
-      if (unicast && !node.expecting.has(`udp ${transport.dport}`))
-        sendError(world, node, packet, { type: 3, code: 3 });
+      if (unicast && !node.expecting.has(`udp ${transport.dport}`)) sendError(world, node, skb, { type: 3, code: 3 });
       return;
     case 'bytes':
-      if (unicast) sendError(world, node, packet, { type: 3, code: 2 });
+      if (unicast) sendError(world, node, skb, { type: 3, code: 2 });
       return;
   }
 }
+
+/** What Linux puts into a SYN: MSS, SACK permitted, time stamps, window scale; 20 octets. */
+export const synOptions = Uint8Array.of(2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 7);
 
 /** SYN to a listening port is answered, one to a closed port is reset; a waiting socket gets the rest. */
 function answerTcp(world: World, node: Node, packet: Packet): void {
@@ -195,18 +239,23 @@ function answerTcp(world: World, node: Node, packet: Packet): void {
   const isSyn = flags.includes('syn') && !flags.includes('ack');
   if (node.listening.has(dport)) {
     if (isSyn)
-      sendFrom(world, node, tcpSegment({ ...back, flags: ['syn', 'ack'], sequence: 1, acknowledgement: sequence + 1 }));
+      sendFrom(
+        world,
+        node,
+        tcpSegment({ ...back, flags: ['syn', 'ack'], sequence: 1, acknowledgement: sequence + 1, options: synOptions }),
+      );
     return;
   }
   if (flags.includes('rst')) return;
   const reset = flags.includes('ack')
     ? { flags: ['rst'] as const, sequence: acknowledgement }
     : { flags: ['rst', 'ack'] as const, sequence: 0, acknowledgement: sequence + 1 };
-  sendFrom(world, node, tcpSegment({ ...back, ...reset }));
+  sendFrom(world, node, tcpSegment({ ...back, ...reset, window: 0 }));
 }
 
 /** net/ipv4/icmp.c, icmp_send: never about an error, a broadcast or a later fragment. */
-function sendError(world: World, node: Node, about: Packet, { type, code }: { type: number; code: number }): void {
+function sendError(world: World, node: Node, cause: Skb, { type, code }: { type: number; code: number }): void {
+  const about = cause.packet;
   if (about.payload.kind !== 'ip4') return;
   const { ip, transport } = about.payload;
   const isError = transport.kind === 'icmp' && [3, 4, 5, 11, 12].includes(transport.type);
@@ -215,7 +264,7 @@ function sendError(world: World, node: Node, about: Packet, { type, code }: { ty
   const source = isOwn(node, ip.destination) ? ip.destination : way?.source;
   if (source === undefined) return;
   const data = encodePacket(about).subarray(14, 14 + 548);
-  sendFrom(world, node, {
+  const error: Packet = {
     ether: { ...noEther, type: 0x0800 },
     payload: {
       kind: 'ip4',
@@ -233,7 +282,8 @@ function sendError(world: World, node: Node, about: Packet, { type, code }: { ty
       },
       transport: { kind: 'icmp', type, code, rest: 0, data },
     },
-  });
+  };
+  sendFrom(world, node, error, Conntrack.errorAbout(cause));
 }
 
 /** A frame by a raw socket: past the stack and its rules, but through the bridge if the interface is one. */

@@ -26,12 +26,13 @@ export function fieldValue(field: Field, view: View): string | bigint | undefine
       return view.oif ?? '';
     case 'meta mark':
       return BigInt(view.mark);
+    // the loopback device is no Ethernet (xt_mac.c; nft asks `meta iiftype` first)
     case 'ether saddr':
-      return BigInt(ether.source);
+      return view.iif === 'lo' ? undefined : BigInt(ether.source);
     case 'ether daddr':
-      return BigInt(ether.destination);
+      return view.iif === 'lo' ? undefined : BigInt(ether.destination);
     case 'ether type':
-      return BigInt(ether.type);
+      return view.iif === 'lo' ? undefined : BigInt(ether.type);
     case 'arp operation':
       return payload.kind === 'arp' ? BigInt(payload.operation) : undefined;
     case 'arp saddr ether':

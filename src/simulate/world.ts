@@ -32,7 +32,8 @@ export type BridgeState = {
   readonly fdb: Map<Mac, FdbEntry>;
 };
 
-export type Neighbour = { mac?: Mac; updated: number; tries: number; waiting: (() => void)[] };
+/** A permanent one was put there by the administrator and believes nobody. */
+export type Neighbour = { mac?: Mac; updated: number; tries: number; waiting: (() => void)[]; permanent?: boolean };
 
 export type Node = {
   readonly name: string;
@@ -45,6 +46,8 @@ export type Node = {
   readonly neighbours: Map<string, Neighbour>;
   readonly conntrack: Conntrack;
   readonly firewall: Firewall | undefined;
+  /** By sender: how many 'no route' errors it may still be told of. */
+  readonly routeErrors: Map<bigint, { readonly tokens: number; readonly at: number }>;
   readonly listening: Set<number>;
   /** Own sockets that wait for an answer: echo ids and TCP ports, by a key of theirs. */
   readonly expecting: Map<string, (packet: Packet) => void>;
@@ -178,6 +181,7 @@ function makeNode(scene: SceneNode, ruleset: Ruleset): Node {
     neighbours: new Map(),
     conntrack: new Conntrack(),
     firewall: scene.kind === 'host' ? new Firewall(ruleset) : undefined,
+    routeErrors: new Map(),
     listening: new Set(),
     expecting: new Map(),
   };
