@@ -1,0 +1,12 @@
+// The exit codes of every command; the man page lists them.
+export const exitCodes = {
+  fine: 0,
+  /** The policy, the host file or a proof has faults. */
+  faults: 1,
+  /** Wrong usage, or the machine refused. */
+  refused: 2,
+  /** What was tried did not come out as it must. */
+  verificationFailed: 3,
+  bug: 70,
+  interrupted: 130,
+} as const;

@@ -1,0 +1,53 @@
+// Which host and which policy a command is about: a directory, two files, standard input, or the live machine.
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Checked, type Diagnostic, hasErrors, inTextOrder, printDiagnostic } from '../model/diagnostic.ts';
+import type { Host } from '../model/host.ts';
+import { HostError } from '../model/host-error.ts';
+import type { Policy } from '../model/policy.ts';
+import { parsePolicy } from '../policy/parse-policy.ts';
+import { parseHost } from '../topology/host-file.ts';
+import { readHost } from '../topology/read.ts';
+import { tell } from './output.ts';
+
+export type InputOptions = { readonly host?: string; readonly policy?: string };
+
+const livePolicy = '/etc/bridgekeeper/policy.yaml';
+
+/** More than any policy needs; a file that is larger is not a policy. */
+const mostBytes = 16 * 1024 * 1024;
+
+export type Inputs = { readonly policy: Policy; readonly host: Host };
+
+/** What is in the files, and everything that is wrong with them. */
+export async function readInputs(directory: string | undefined, options: InputOptions): Promise<Checked<Inputs>> {
+  if (options.host === '-' && options.policy === '-') {
+    throw new HostError('usage', 'standard input can be the host or the policy, not both');
+  }
+  const policyFile = options.policy ?? (directory === undefined ? livePolicy : join(directory, 'policy.yaml'));
+  const hostFile = options.host ?? (directory === undefined ? undefined : join(directory, 'host.yaml'));
+  const policy = parsePolicy(readText(policyFile), nameOf(policyFile));
+  const host = hostFile === undefined ? await readHost() : parseHost(readText(hostFile), nameOf(hostFile));
+  const diagnostics = [...policy.diagnostics, ...host.diagnostics];
+  if (policy.value === undefined || host.value === undefined) return { diagnostics };
+  return { value: { policy: policy.value, host: host.value }, diagnostics };
+}
+
+function nameOf(file: string): string {
+  return file === '-' ? '<stdin>' : file;
+}
+
+function readText(file: string): string {
+  try {
+    if (file !== '-' && statSync(file).size > mostBytes) throw new Error('larger than 16 MiB');
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file === '-' ? 0 : file));
+  } catch (cause) {
+    throw new HostError('unreadable', `cannot read ${nameOf(file)}: ${(cause as Error).message}`, cause);
+  }
+}
+
+/** Shows the faults on stderr, and says whether there were errors among them. */
+export function tellFaults(diagnostics: readonly Diagnostic[]): boolean {
+  for (const diagnostic of inTextOrder(diagnostics)) tell(printDiagnostic(diagnostic));
+  return hasErrors(diagnostics);
+}

@@ -1,0 +1,125 @@
+// `lab`: the attacks on the real kernel, in network namespaces that vanish with the command.
+
+import type { Difference } from '../lab/compare.ts';
+import { type Arp, type LabReport, labFailed, runLab } from '../lab/lab.ts';
+import type { RuleList } from '../model/rule-list.ts';
+import type { Backend } from '../model/ruleset.ts';
+import { exitCodes } from './exit-codes.ts';
+import { type InputOptions, type Inputs, readInputs, tellFaults } from './input.ts';
+import { simulatedReports } from './lab-simulated.ts';
+import { attackTable, flowText } from './lab-table.ts';
+import { compileInputs } from './lowering.ts';
+import { type Format, print, printJson, styled, tell } from './output.ts';
+import { ruleTable } from './rule-table.ts';
+
+export type LabCommandOptions = InputOptions & {
+  readonly backend: Backend | 'both';
+  readonly arpChecks?: 'on' | 'off';
+  readonly without?: number;
+  readonly attack?: readonly number[];
+  readonly flows: boolean;
+  readonly rules?: boolean;
+  readonly output: Format;
+};
+
+export async function lab(directory: string | undefined, options: LabCommandOptions): Promise<number> {
+  const inputs = await readInputs(directory, options);
+  const compiled = compileInputs(inputs);
+  if (tellFaults(compiled.diagnostics) || inputs.value === undefined || compiled.value === undefined)
+    return exitCodes.faults;
+  if (options.rules === true && options.output === 'text') print(`${ruleTable(compiled.value.list)}\n`);
+  if (process.getuid?.() !== 0) return withoutRoot(inputs.value, compiled.value.list, options);
+  return report(await runAll(inputs.value, options), options);
+}
+
+type Variant = { readonly backend: Backend; readonly arp: Arp };
+
+/** iptables does not see ARP, so there is nothing to switch on there. */
+export function variantsOf({
+  backend,
+  arpChecks,
+}: Pick<LabCommandOptions, 'backend' | 'arpChecks'>): readonly Variant[] {
+  const iptables: readonly Variant[] = [{ backend: 'iptables', arp: 'unchecked' }];
+  const nft = (['unchecked', 'bound'] as const)
+    .filter((arp) => arpChecks === undefined || (arpChecks === 'on') === (arp === 'bound'))
+    .map((arp): Variant => ({ backend: 'nft', arp }));
+  return [...(backend === 'nft' ? [] : iptables), ...(backend === 'iptables' ? [] : nft)];
+}
+
+/** All at once: most of a lab's time is waiting. A signal or a failure of one ends all, and all clean up. */
+async function runAll({ policy, host }: Inputs, options: LabCommandOptions): Promise<readonly LabReport[]> {
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort(new Interrupted());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+  const runs = variantsOf(options).map((variant) =>
+    runLab(policy, host, {
+      ...variant,
+      flows: options.flows,
+      ...(options.without === undefined ? {} : { without: options.without }),
+      ...(options.attack === undefined ? {} : { attacks: options.attack }),
+      signal: abort.signal,
+      progress: (text) => tell(`[${variantName(variant)}] ${text}`),
+    }),
+  );
+  for (const run of runs) run.catch((error: unknown) => abort.abort(error));
+  const ended = await Promise.allSettled(runs);
+  const failed = ended.find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw abort.signal.aborted ? abort.signal.reason : failed.reason;
+  return ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+}
+
+/** A signal ended the command; main turns it into exit code 130. */
+export class Interrupted extends Error {}
+
+export function variantName({ backend, arp }: Variant): string {
+  if (backend === 'iptables') return 'iptables';
+  return arp === 'bound' ? 'nft, ARP bound' : 'nft, ARP unchecked';
+}
+
+function withoutRoot(inputs: Inputs, list: RuleList, options: LabCommandOptions): number {
+  tell('not root: nothing is built on the kernel, this is the simulation only');
+  return report(simulatedReports(inputs, list, variantsOf(options), options), { ...options, simulated: true });
+}
+
+function report(reports: readonly LabReport[], options: LabCommandOptions & { readonly simulated?: boolean }): number {
+  const failed = reports.some(labFailed);
+  if (options.output === 'json') {
+    printJson('lab', { simulated: options.simulated ?? false, failed, reports });
+  } else {
+    print(
+      reports
+        .map(flowText)
+        .filter((text) => text !== '')
+        .join('\n'),
+    );
+    print(attackTable(reports, options.simulated ?? false));
+    for (const one of reports) tellFailures(one);
+    print(failed ? styled('red', 'FAILED: see above') : styled('green', verdict(reports, options.simulated ?? false)));
+  }
+  return failed ? exitCodes.verificationFailed : exitCodes.fine;
+}
+
+function verdict(reports: readonly LabReport[], simulated: boolean): string {
+  const attacks = reports.reduce((sum, { attacks: some }) => sum + some.length, 0);
+  const where = simulated ? 'in the simulation' : 'on this kernel; every log line was predicted';
+  return `${attacks} attacks tried, ${attacks} stopped ${where}`;
+}
+
+function tellFailures(one: LabReport): void {
+  const name = variantName(one);
+  for (const { flow, outcome } of one.flows.filter(({ ok }) => !ok)) {
+    print(
+      `[${name}] ${flow.from.node} -> ${flow.to.node} ${flow.probe.protocol}: ${outcome}, but the policy ${flow.allowed ? 'allows' : 'forbids'} it`,
+    );
+  }
+  for (const difference of one.flowDifferences) print(`[${name}] connections: ${differenceText(difference)}`);
+  for (const { attack, faults, differences } of one.attacks) {
+    if (faults.length === 0) continue;
+    print(`[${name}] attack ${attack.number} (${attack.title}): ${faults.join('; ')}`);
+    for (const difference of differences) print(`    ${differenceText(difference)}`);
+  }
+}
+
+function differenceText({ step, what, predicted, seen }: Difference): string {
+  return `step ${step + 1}, ${what}\n      predicted: ${predicted}\n      seen:      ${seen}`;
+}
