@@ -94,6 +94,7 @@ function report(reports: readonly LabReport[], options: LabCommandOptions & { re
     );
     print(attackTable(reports, options.simulated ?? false));
     for (const one of reports) tellFailures(one);
+    for (const text of limitTexts(reports)) print(text);
     print(failed ? styled('red', 'FAILED: see above') : styled('green', verdict(reports, options.simulated ?? false)));
   }
   return failed ? exitCodes.verificationFailed : exitCodes.fine;
@@ -103,6 +104,18 @@ function verdict(reports: readonly LabReport[], simulated: boolean): string {
   const attacks = reports.reduce((sum, { attacks: some }) => sum + some.length, 0);
   const where = simulated ? 'in the simulation' : 'on this kernel; every log line was predicted';
   return `${attacks} attacks tried, ${attacks} stopped ${where}`;
+}
+
+/** What no rule can mend, and what can. */
+function limitTexts(reports: readonly LabReport[]): readonly string[] {
+  const caught = reports.filter(
+    ({ backend, attacks }) => backend === 'iptables' && attacks.some(({ outcome }) => outcome.caught > 0),
+  );
+  if (caught.length === 0) return [];
+  return [
+    'iptables does not see by which port a frame of the host itself leaves a bridge, nor what is sent to the bridge',
+    "device's own MAC before it is there: where the host has an address on a bridge with guests, use nft.",
+  ];
 }
 
 function tellFailures(one: LabReport): void {

@@ -1,7 +1,7 @@
 // The ACCEPT rules: every permission at every hop of its way. A guest port has a number for each line of the policy, a
 // border port or an interface of the host has one number for all that enters or leaves there.
 import { type Diagnostic, error } from '../model/diagnostic.ts';
-import { type IpSet, intersectIps, subtractIps } from '../model/ip-set.ts';
+import { type IpSet, intersectIps, isWithin, subtractIps } from '../model/ip-set.ts';
 import type { Permission } from '../model/policy.ts';
 import type { Flow, GroundPort, Place } from '../model/rule-list.ts';
 import type { Attachment, SegmentGround } from './behind.ts';
@@ -16,36 +16,32 @@ export type Allowed = {
 };
 
 export function allowSections(input: Input): Allowed {
-  const bridges = input.segments.flatMap((segment) =>
+  const segments = input.segments.map((segment) => ({ segment, lines: segmentLines(segment, input) }));
+  const bridges = segments.flatMap(({ segment, lines }) =>
     segment.bridges.map(({ name, ports }) => ({
       id: `allow/bridge/${name}`,
       text: `Allowed on ${name}, where it enters the bridge`,
-      rules: [...guestAccepts(name, segment, input), ...borderAccepts(ports, segment, input)],
+      rules: [...guestAccepts(name, segment, lines), ...borderAccepts(ports, lines)],
     })),
   );
-  const hosts = input.segments.flatMap((segment) =>
+  const hosts = segments.flatMap(({ segment, lines }) =>
     segment.attachments.map((attachment) => ({
       id: `allow/host/${attachment.ifname}`,
       text: `Allowed at the host's ${attachment.ifname}`,
-      rules: attachmentAccepts(attachment, segment, input),
+      rules: attachmentAccepts(attachment, lines),
     })),
   );
   const ruled = viaAccepts(input);
   return { sections: [...bridges, ...hosts, ...ruled.sections], ruled: ruled.names, diagnostics: ruled.diagnostics };
 }
 
-function guestAccepts(bridge: string, segment: SegmentGround, input: Input): readonly Draft[] {
+function guestAccepts(bridge: string, segment: SegmentGround, lines: readonly Line[]): readonly Draft[] {
   return segment.guests
     .filter(({ port }) => port.bridge === bridge)
     .flatMap((guest) =>
-      withoutVia(input).flatMap((line) => {
-        const flows = lineFlows(
-          line,
-          guest.ips,
-          subtractIps(everywhere(line, segment, input), guest.ips),
-          segment,
-          input,
-        );
+      lines.flatMap(({ line, from, to }) => {
+        // the whole other side, the guest itself included: one set for all guests, or 10,000 guests need 10,000 sets
+        const flows = isWithin(to, guest.ips) ? [] : flowsBetween(line, intersectIps(guest.ips, from), to);
         return flows.length === 0 ? [] : [guestAccept(guest, line, flows)];
       }),
     );
@@ -57,26 +53,19 @@ function guestAccept(guest: BoundGuest, line: Permission, flows: readonly Flow[]
   return allow(`guest/${guest.name}/allow/${line.id}`, place, [{ line, flows }], `${guest.name}: ${describe(line)}`);
 }
 
-function borderAccepts(ports: readonly GroundPort[], segment: SegmentGround, input: Input): readonly Draft[] {
+function borderAccepts(ports: readonly GroundPort[], lines: readonly Line[]): readonly Draft[] {
   return ports
     .filter(({ kind }) => kind !== 'guest' && kind !== 'closed')
     .flatMap(({ bridge, name: port, behind, near }) =>
-      shared(`port/${port}/allow`, { kind: 'port', bridge, port, direction: 'in' }, behind, near, segment, input),
+      shared(`port/${port}/allow`, { kind: 'port', bridge, port, direction: 'in' }, behind, near, lines),
     );
 }
 
-function attachmentAccepts(attachment: Attachment, segment: SegmentGround, input: Input): readonly Draft[] {
+function attachmentAccepts(attachment: Attachment, lines: readonly Line[]): readonly Draft[] {
   const { ifname, behind, near, port } = attachment;
   const into = (): readonly Draft[] =>
-    shared(`host/${ifname}/allow/in`, { kind: 'host', ifname, direction: 'in' }, near, behind, segment, input);
-  const out = shared(
-    `host/${ifname}/allow/out`,
-    { kind: 'host', ifname, direction: 'out' },
-    behind,
-    near,
-    segment,
-    input,
-  );
+    shared(`host/${ifname}/allow/in`, { kind: 'host', ifname, direction: 'in' }, near, behind, lines);
+  const out = shared(`host/${ifname}/allow/out`, { kind: 'host', ifname, direction: 'out' }, behind, near, lines);
   // what comes in by a bridge device was accepted at its port already, in the same visit
   return port === undefined ? out : [...into(), ...out];
 }
@@ -84,40 +73,30 @@ function attachmentAccepts(attachment: Attachment, segment: SegmentGround, input
 type LineFlows = { readonly line: Permission; readonly flows: readonly Flow[] };
 
 /** One rule for all lines whose connections cross this place from one side to the other. */
-function shared(
-  id: string,
-  place: Place,
-  source: IpSet,
-  destination: IpSet,
-  segment: SegmentGround,
-  input: Input,
-): readonly Draft[] {
-  const lines = withoutVia(input)
-    .map((line) => ({ line, flows: lineFlows(line, source, destination, segment, input) }))
+function shared(id: string, place: Place, near: IpSet, far: IpSet, lines: readonly Line[]): readonly Draft[] {
+  const crossing = lines
+    .map(({ line, from, to }) => ({ line, flows: flowsBetween(line, intersectIps(from, near), intersectIps(to, far)) }))
     .filter(({ flows }) => flows.length > 0);
-  if (lines.length === 0) return [];
-  return [allow(id, place, lines, lines.map(({ line }) => describe(line)).join('; '))];
+  if (crossing.length === 0) return [];
+  return [allow(id, place, crossing, crossing.map(({ line }) => describe(line)).join('; '))];
 }
 
-function withoutVia({ policy }: Input): readonly Permission[] {
-  return policy.allow.filter(({ via }) => via === undefined);
+/** A line of the policy with its two sides, as they are called in one segment. */
+type Line = { readonly line: Permission; readonly from: IpSet; readonly to: IpSet };
+
+function segmentLines({ hostIps }: SegmentGround, { policy, names }: Input): readonly Line[] {
+  return policy.allow
+    .filter(({ via }) => via === undefined)
+    .map((line) => ({
+      line,
+      from: sideIps(names.side(line.from), hostIps),
+      to: sideIps(names.side(line.to), hostIps),
+    }));
 }
 
-function everywhere(line: Permission, segment: SegmentGround, input: Input): IpSet {
-  return sideIps(input.names.side(line.to), segment.hostIps);
-}
-
-function lineFlows(
-  line: Permission,
-  sources: IpSet,
-  destinations: IpSet,
-  { hostIps }: SegmentGround,
-  { names }: Input,
-): readonly Flow[] {
-  const source = intersectIps(sideIps(names.side(line.from), hostIps), sources);
-  const destination = intersectIps(sideIps(names.side(line.to), hostIps), destinations);
+function flowsBetween({ services }: Permission, source: IpSet, destination: IpSet): readonly Flow[] {
   if (source.length === 0 || destination.length === 0) return [];
-  return line.services.map((service) => ({ source, destination, service }));
+  return services.map((service) => ({ source, destination, service }));
 }
 
 function allow(id: string, place: Place, lines: readonly LineFlows[], text: string): Draft {

@@ -174,6 +174,7 @@ type Sides = {
 
 function tree(segment: Segment, bindings: Bindings, host: Host, stations: readonly Station[]): Sides {
   const atBridge = Map.groupBy(stations, ({ bridge }) => bridge);
+  const atPort = Map.groupBy(stations, ({ port }) => port ?? '');
   const portsOf = new Map(host.bridges.map(({ name, ports }) => [name, ports]));
   /** All bridges that are reached from here without crossing this port. */
   const reach = (start: string, without: string | undefined): readonly string[] => {
@@ -191,9 +192,7 @@ function tree(segment: Segment, bindings: Bindings, host: Host, stations: readon
   const stationsOf = (bridges: readonly string[]) => bridges.flatMap((bridge) => atBridge.get(bridge) ?? []);
   return {
     behind: (port, role) =>
-      role.kind === 'link'
-        ? stationsOf(reach(role.peer.bridge, port.name))
-        : stations.filter((station) => station.port === port.name),
+      role.kind === 'link' ? stationsOf(reach(role.peer.bridge, port.name)) : (atPort.get(port.name) ?? []),
     device: (bridge) => stations.filter((station) => station.bridge === bridge && station.port === undefined),
     near: (bridge, port) =>
       unionIps(

@@ -109,20 +109,23 @@ function unicastRules(segment: SegmentGround, servers: IpSet, input: Input): rea
     ]),
   ];
   return crossings.flatMap(([id, place, from, to]) => [
-    ...unicastRule(`${id}/renewal`, place, intersectIps(from, guests), intersectIps(to, servers), 'renew', input),
-    ...unicastRule(`${id}/lease`, place, intersectIps(from, servers), intersectIps(to, guests), 'lease', input),
+    ...unicastRule(`${id}/renewal`, place, [from, guests], [to, servers], 'renew', input),
+    ...unicastRule(`${id}/lease`, place, [from, servers], [to, guests], 'lease', input),
   ]);
 }
 
+/** Both sides as intersections: the second one is worked out only where the first is not empty. */
 function unicastRule(
   id: string,
   place: Place,
-  source: IpSet,
-  destination: IpSet,
+  from: readonly [IpSet, IpSet],
+  to: readonly [IpSet, IpSet],
   what: 'renew' | 'lease',
   { policy }: Input,
 ): readonly Draft[] {
-  if (source.length === 0 || destination.length === 0) return [];
+  const source = intersectIps(...from);
+  const destination = source.length === 0 ? [] : intersectIps(...to);
+  if (destination.length === 0) return [];
   const [sport, dport] = what === 'renew' ? [clientPort, serverPort] : [serverPort, clientPort];
   return [
     {

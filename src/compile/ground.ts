@@ -35,8 +35,12 @@ export type Bindings = {
 /** Binds guests to ports, gives every port its role, and finds the segments that hold guests. */
 export function bindGuests(policy: Policy, host: Host): Checked<Bindings> {
   const diagnostics: Diagnostic[] = [];
+  const ports = allPorts(host);
+  const byName = Map.groupBy(ports, ({ name }) => name);
+  const byGuest = Map.groupBy(ports, ({ guest }) => guest ?? '');
   const guests = policy.guests.flatMap((guest) => {
-    const bound = bindGuest(guest, host);
+    const candidates = guest.port === undefined ? byGuest.get(guest.name) : byName.get(guest.port);
+    const bound = bindGuest(guest, candidates ?? [], host);
     diagnostics.push(...bound.diagnostics);
     return bound.value ?? [];
   });
@@ -47,12 +51,9 @@ export function bindGuests(policy: Policy, host: Host): Checked<Bindings> {
   return { value: { guests: single, roles, segments }, diagnostics };
 }
 
-function bindGuest(guest: PolicyGuest, host: Host): Checked<BoundGuest> {
+function bindGuest(guest: PolicyGuest, candidates: readonly Port[], host: Host): Checked<BoundGuest> {
   // its addresses had faults, which are reported already
   if (guest.addresses.length === 0) return { diagnostics: [] };
-  const candidates = allPorts(host).filter((port) =>
-    guest.port === undefined ? port.guest === guest.name : port.name === guest.port,
-  );
   const [port, second] = candidates;
   if (port === undefined) return { diagnostics: [noPort(guest, host)] };
   if (second !== undefined) {

@@ -2,6 +2,7 @@
 import { type Diagnostic, error } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { everyIp, type IpSet, noIps, subtractIps, unionIps } from '../model/ip-set.ts';
+import { suggestion } from '../model/nearest.ts';
 import type { NameRef, Policy } from '../model/policy.ts';
 import type { BoundGuest } from './ground.ts';
 
@@ -37,7 +38,14 @@ export function knownNames(policy: Policy, host: Host, guests: readonly BoundGue
     return side;
   };
   for (const group of policy.groups) sideOf({ name: group.name, span: group.span }, []);
-  return { side: (refs) => together(refs.map((ref) => sideOf(ref, []))), diagnostics };
+  // a line is asked for at every port: its sides are worked out, and its unknown names reported, once
+  const sides = new WeakMap<readonly NameRef[], Side>();
+  const side = (refs: readonly NameRef[]): Side => {
+    const worked = sides.get(refs) ?? together(refs.map((ref) => sideOf(ref, [])));
+    sides.set(refs, worked);
+    return worked;
+  };
+  return { side, diagnostics };
 }
 
 function fixedNames(policy: Policy, host: Host, guests: readonly BoundGuest[]): ReadonlyMap<string, Side> {
@@ -65,30 +73,8 @@ function together(sides: readonly Side[]): Side {
 }
 
 function unknownName(ref: NameRef, known: readonly string[]): Diagnostic {
-  const near = nearest(ref.name, known);
-  const hint = near === undefined ? 'name it under guests, outside or groups' : `did you mean '${near}'?`;
+  const hint = suggestion(ref.name, known) ?? 'name it under guests, outside or groups';
   return error('unknown-name', `no guest, outside machine, group or bridge is named '${ref.name}'`, ref.span, { hint });
-}
-
-/** The known name with the fewest edits, if they are few. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((other) => ({ other, edits: edits(name, other) })).sort((a, b) => a.edits - b.edits);
-  const [best] = ranked;
-  return best !== undefined && best.edits <= Math.max(1, name.length / 3) ? best.other : undefined;
-}
-
-/** Levenshtein distance. */
-function edits(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }
 
 /** The addresses of a side, given what the host is called in the network in question. */

@@ -1,9 +1,8 @@
 // RuleList -> the numbered list in iptables, in its own order, in chains of our own that INPUT, FORWARD and OUTPUT jump
 // to for managed interfaces only. No chain with a physdev-out test is reached from OUTPUT: the kernel refuses that.
-import { exactly, valueHolds } from '../model/field.ts';
-import { type IpSet, ofFamily, prefixRange, setPrefixes } from '../model/ip-set.ts';
-import { ctState, field, type Match, type notField } from '../model/match.ts';
-import { type Check, type Flow, type ListRule, type Place, type RuleList, rulesOf } from '../model/rule-list.ts';
+import { valueHolds } from '../model/field.ts';
+import { field, type Match } from '../model/match.ts';
+import { type ListRule, type Place, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { logLimit, logPrefix, ruleComment } from '../model/rule-prefix.ts';
 import {
   accept,
@@ -16,27 +15,37 @@ import {
   returnToCaller,
   type Statement,
 } from '../model/ruleset.ts';
-import { protocolNumbers, serviceMatches } from '../model/service.ts';
 import { unreachable } from '../model/unreachable.ts';
+import { Chains } from './chains.ts';
+import { checkBranches } from './lower-check.ts';
+import { portTree } from './port-tree.ts';
 
 type BaseName = 'INPUT' | 'FORWARD' | 'OUTPUT';
 
 const ours = { INPUT: 'bk-input', FORWARD: 'bk-forward', OUTPUT: 'bk-output' } as const;
 
-export function lowerIptables(list: RuleList): Ruleset {
-  const chains = new Chains();
-  const rules = rulesOf(list);
-  const firstDeny = rules.findIndex(({ verdict }) => verdict === 'deny');
+export type IptablesOptions = {
+  /** From so many ports on they are found by a tree of names instead of one after the other. */
+  readonly manyPorts: number;
+  /** From so many destinations on the rules of all ports share one list of them. */
+  readonly manyDestinations: number;
+};
+
+const usual: IptablesOptions = { manyPorts: 32, manyDestinations: 16 };
+
+export function lowerIptables(list: RuleList, options: IptablesOptions = usual): Ruleset {
+  const chains = new Chains(Object.values(ours), options.manyDestinations);
+  const firstDeny = rulesOf(list).find(({ verdict }) => verdict === 'deny');
   for (const base of ['INPUT', 'FORWARD'] as const) {
     for (const kernelRule of strangers('in', list, chains)) chains.append(ours[base], kernelRule);
   }
-  for (const [index, rule] of rules.entries()) {
-    if (index === firstDeny) {
+  for (const [index, run] of runsOf(rulesOf(list)).entries()) {
+    if (firstDeny !== undefined && run.includes(firstDeny)) {
       for (const kernelRule of strangers('out', list, chains)) chains.append(ours.FORWARD, kernelRule);
     }
-    for (const base of basesOf(rule.place)) {
-      for (const kernelRule of kernelRules(rule, base, list, chains)) chains.append(ours[base], kernelRule);
-    }
+    const ports = new Set(run.map(({ place }) => (place.kind === 'port' ? place.port : '')));
+    if (ports.size < options.manyPorts) appendInTurn(run, list, chains);
+    else appendTree(run, index, chains);
   }
   const bases = (['INPUT', 'FORWARD', 'OUTPUT'] as const).map((base) => baseChain(base, list));
   return {
@@ -45,23 +54,45 @@ export function lowerIptables(list: RuleList): Ruleset {
   };
 }
 
-/** Our chains as they grow: the three of ours, and the small ones that they share. */
-class Chains {
-  readonly #rules = new Map<string, KernelRule[]>(Object.values(ours).map((name) => [name, []]));
-
-  append(chain: string, rule: KernelRule): void {
-    this.#rules.get(chain)?.push(rule);
+/** Neighbours in the list that look at ports in one direction: a packet has one port there, so their order is free. */
+function runsOf(rules: readonly ListRule[]): readonly (readonly ListRule[])[] {
+  const runs: ListRule[][] = [];
+  for (const rule of rules) {
+    const last = runs.at(-1);
+    if (last?.[0] !== undefined && direction(last[0]) === direction(rule)) last.push(rule);
+    else runs.push([rule]);
   }
+  return runs;
+}
 
-  /** The chain of this name, made at first use. */
-  once(name: string, rules: () => readonly KernelRule[]): string {
-    if (!this.#rules.has(name)) this.#rules.set(name, [...rules()]);
-    return name;
-  }
+/** Rules that may not change places with their neighbours have none. */
+function direction({ place, id }: ListRule): string {
+  return place.kind === 'port' ? place.direction : id;
+}
 
-  all(): readonly Chain[] {
-    return [...this.#rules].map(([name, rules]) => ({ name, rules }));
+function appendInTurn(run: readonly ListRule[], list: RuleList, chains: Chains): void {
+  for (const rule of run) {
+    for (const base of basesOf(rule.place)) {
+      const place = placeMatches(rule.place, base, list);
+      for (const kernelRule of kernelRules(rule, place, chains)) chains.append(ours[base], kernelRule);
+    }
   }
+}
+
+/** A chain for each port of the run, and a tree that leads to it. */
+function appendTree(run: readonly ListRule[], index: number, chains: Chains): void {
+  const [first] = run;
+  if (first?.place.kind !== 'port') throw new Error('only ports are found by a tree');
+  const { direction: end } = first.place;
+  const byPort = Map.groupBy(run, ({ place }) => (place.kind === 'port' ? place.port : ''));
+  const names = new Map([...byPort.keys()].map((port) => [port, `bk-${index}-${end}-${port}`]));
+  for (const [port, rules] of byPort) {
+    chains.add({ name: names.get(port) ?? '', rules: rules.flatMap((rule) => kernelRules(rule, [], chains)) });
+  }
+  const tree = portTree(end, names, `bk-${index}-${end}`);
+  for (const chain of tree.chains) chains.add(chain);
+  const bridged: readonly Match[] = end === 'out' ? [{ kind: 'physdev-is', what: 'bridged', negated: false }] : [];
+  for (const base of basesOf(first.place)) chains.append(ours[base], { body: [...bridged, jump(tree.root)] });
 }
 
 function baseChain(base: BaseName, { ground }: RuleList): Chain {
@@ -85,7 +116,7 @@ function baseChain(base: BaseName, { ground }: RuleList): Chain {
  */
 function strangers(end: 'in' | 'out', list: RuleList, chains: Chains): readonly KernelRule[] {
   const { bridges, patterns } = list.ground;
-  const rest = rulesOf(list).at(-1);
+  const rest = rulesOf(list).find(({ place, check }) => place.kind === 'everywhere' && check.kind === 'everything');
   if (patterns.length === 0 || rest === undefined) return [];
   const at = (name: string): Match => ({ kind: 'physdev', end, negated: false, name });
   const bridged: readonly Match[] = end === 'in' ? [] : [{ kind: 'physdev-is', what: 'bridged', negated: false }];
@@ -135,11 +166,10 @@ function placeMatches(place: Place, base: BaseName, { ground }: RuleList): reado
   }
 }
 
-function kernelRules(rule: ListRule, base: BaseName, list: RuleList, chains: Chains): readonly KernelRule[] {
-  const place = placeMatches(rule.place, base, list);
+function kernelRules(rule: ListRule, place: readonly Match[], chains: Chains): readonly KernelRule[] {
   const comment = ruleComment(rule.id);
   const target = targetOf(rule, chains);
-  return checkRules(rule, target, chains).map(({ matches, statement }) => ({
+  return checkBranches(rule, target, chains).map(({ matches, statement }) => ({
     body: [...place, ...matches, statement],
     comment,
   }));
@@ -154,117 +184,4 @@ function targetOf(rule: ListRule, chains: Chains): Statement {
     { body: [verdict], comment },
   ]);
   return jump(name);
-}
-
-/** What follows the place: matches, and where they lead. */
-type Branch = { readonly matches: readonly Match[]; readonly statement: Statement };
-
-function checkRules(rule: ListRule, target: Statement, chains: Chains): readonly Branch[] {
-  const { check } = rule;
-  const toTarget = (...matches: readonly Match[]): Branch => ({ matches, statement: target });
-  switch (check.kind) {
-    case 'destination-not':
-      return guarded('ip saddr', check.source, notAmong(rule, [{ name: 'ip daddr', ips: check.ips }], target, chains));
-    case 'source-is':
-      return addressMatches('ip saddr', check.ips).map((matches) => toTarget(...matches));
-    case 'source-not':
-      return guarded('ip daddr', check.destination, sourceNot(rule, check, target, chains));
-    case 'new-flows':
-      return check.flows.flatMap((flow, index) => flowBranches(rule, flow, index, target, chains));
-    case 'datagrams':
-      return crossed(check).map((matches) => toTarget(...matches));
-    case 'known-flow':
-      return [toTarget(ctState('established', 'related'))];
-    case 'everything':
-      return [toTarget()];
-    default:
-      return unreachable(check);
-  }
-}
-
-/** The same branches for each of the addresses in the guard; without a guard, for all. */
-function guarded(
-  name: 'ip saddr' | 'ip daddr',
-  ips: IpSet | undefined,
-  branches: readonly Branch[],
-): readonly Branch[] {
-  if (ips === undefined) return branches;
-  return addressMatches(name, ips).flatMap((guard) =>
-    branches.map(({ matches, statement }) => ({ matches: [...guard, ...matches], statement })),
-  );
-}
-
-type Among = { readonly name: 'ip saddr' | 'ip daddr'; readonly ips: IpSet; readonly mac?: number };
-
-function sourceNot(
-  rule: ListRule,
-  { own }: Extract<Check, { kind: 'source-not' }>,
-  target: Statement,
-  chains: Chains,
-): readonly Branch[] {
-  return notAmong(rule, [{ name: 'ip saddr', ...own }], target, chains);
-}
-
-/** One address needs no chain; several become a chain that returns for each of them and ends in the target. */
-function notAmong(rule: ListRule, [among]: readonly [Among], target: Statement, chains: Chains): readonly Branch[] {
-  const alternatives = addressMatches(among.name, among.ips);
-  const mac = among.mac === undefined ? [] : [field('ether saddr', exactly(among.mac))];
-  const [only] = alternatives;
-  if (alternatives.length === 1 && only !== undefined) {
-    const negated = [...only, ...mac].map((match) => ({ matches: [{ ...match, negated: true }], statement: target }));
-    return only.length === 0 && mac.length === 0 ? [] : negated;
-  }
-  const comment = ruleComment(rule.id);
-  const name = chains.once(`bk-check-${rule.number ?? 0}`, () => [
-    ...alternatives.map((matches) => ({ body: [...matches, ...mac, returnToCaller], comment })),
-    { body: [target], comment },
-  ]);
-  return [{ matches: [], statement: jump(name) }];
-}
-
-function flowBranches(rule: ListRule, flow: Flow, index: number, target: Statement, chains: Chains): readonly Branch[] {
-  const services = serviceMatches(flow.service).map((matches) => [...matches, ctState('new')]);
-  const sources = addressMatches('ip saddr', flow.source);
-  const destinations = addressMatches('ip daddr', flow.destination);
-  if (sources.length > 1 && destinations.length > 1) {
-    const comment = ruleComment(rule.id);
-    const name = chains.once(`bk-to-${rule.number ?? 0}-${index}`, () =>
-      destinations.map((matches) => ({ body: [...matches, target], comment })),
-    );
-    return sources.flatMap((source) =>
-      services.map((service) => ({ matches: [...source, ...service], statement: jump(name) })),
-    );
-  }
-  return sources.flatMap((source) =>
-    destinations.flatMap((destination) =>
-      services.map((service) => ({ matches: [...source, ...destination, ...service], statement: target })),
-    ),
-  );
-}
-
-/** Source and destination, each with each. */
-function crossed({
-  source,
-  destination,
-  mac,
-  sport,
-  dport,
-}: Extract<Check, { kind: 'datagrams' }>): readonly (readonly Match[])[] {
-  const rest = [
-    ...(mac === undefined ? [] : [field('ether saddr', exactly(mac))]),
-    field('meta l4proto', exactly(protocolNumbers.udp)),
-    field('th sport', exactly(sport)),
-    field('th dport', exactly(dport)),
-  ];
-  return addressMatches('ip saddr', source).flatMap((from) =>
-    addressMatches('ip daddr', destination).map((to) => [...from, ...to, ...rest]),
-  );
-}
-
-/** One list of matches for each prefix; a set that holds every address needs none. */
-function addressMatches(
-  name: 'ip saddr' | 'ip daddr',
-  ips: IpSet,
-): readonly (readonly ReturnType<typeof notField>[])[] {
-  return setPrefixes(ofFamily(ips, 4)).map((prefix) => (prefix.length === 0 ? [] : [field(name, prefixRange(prefix))]));
 }

@@ -67,23 +67,47 @@ function endsBefore(hole: IpRange | undefined, range: IpRange): boolean {
   );
 }
 
+/** Costs as much as the smaller set and the overlap, not as the larger one. */
 export function intersectIps(a: IpSet, b: IpSet): IpSet {
+  if (a.length > b.length) return intersectIps(b, a);
   const both: IpRange[] = [];
-  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+  const [first] = a;
+  for (let i = 0, j = first === undefined ? b.length : firstReaching(b, first); i < a.length && j < b.length; ) {
     const x = a[i] as IpRange;
     const y = b[j] as IpRange;
-    if (x.family !== y.family) {
-      if (x.family < y.family) i++;
-      else j++;
-      continue;
-    }
-    const first = x.first > y.first ? x.first : y.first;
-    const last = x.last < y.last ? x.last : y.last;
-    if (first <= last) both.push({ family: x.family, first, last });
-    if (x.last < y.last) i++;
+    const common = overlap(x, y);
+    if (common !== undefined) both.push(common);
+    if (endsFirst(x, y)) i++;
     else j++;
   }
   return both;
+}
+
+function overlap(x: IpRange, y: IpRange): IpRange | undefined {
+  const first = x.first > y.first ? x.first : y.first;
+  const last = x.last < y.last ? x.last : y.last;
+  return x.family === y.family && first <= last ? { family: x.family, first, last } : undefined;
+}
+
+function endsFirst(x: IpRange, y: IpRange): boolean {
+  return x.family === y.family ? x.last < y.last : x.family < y.family;
+}
+
+/** The index of the first range that does not end before `range` begins. */
+function firstReaching(set: IpSet, range: IpRange): number {
+  let low = 0;
+  let high = set.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (endsBefore(set[middle], range)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Is every address of the one in the other? */
+export function isWithin(inner: IpSet, outer: IpSet): boolean {
+  return inner.every((range) => subtractIps([range], outer).length === 0);
 }
 
 export function containsIp(set: IpSet, ip: Ip): boolean {

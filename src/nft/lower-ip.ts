@@ -76,8 +76,12 @@ export function ipTable(list: RuleList): Table {
 /** Named sets for groups of addresses, each made once. */
 class AddressSets {
   readonly #sets = new Map<string, NamedSet>();
+  /** Many rules share one set, and spelling it out takes long. */
+  readonly #names = new WeakMap<IpSet, string>();
 
   match(name: 'ip saddr' | 'ip daddr', ips: IpSet, negated: boolean): readonly Match[] {
+    const known = this.#names.get(ips);
+    if (known !== undefined) return [negated ? notLookup(known, name) : lookup(known, name)];
     const values = ip4Values(ips);
     const [everything] = everyIp(4);
     const [only] = values;
@@ -90,6 +94,12 @@ class AddressSets {
   }
 
   #named(ips: IpSet, values: readonly Value[]): string {
+    const named = this.#names.get(ips) ?? this.#made(ips, values);
+    this.#names.set(ips, named);
+    return named;
+  }
+
+  #made(ips: IpSet, values: readonly Value[]): string {
     const key = printIpSet(ips);
     const known = this.#sets.get(key);
     if (known !== undefined) return known.name;

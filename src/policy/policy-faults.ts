@@ -1,8 +1,8 @@
 // Faults that no single word has: names, addresses and MACs that two share, groups in a circle. A fault that concerns
 // only certain guests names them, so that the rest of the policy can still be used.
 import { type Diagnostic, error, type Span, warning } from '../model/diagnostic.ts';
+import { suggestion } from '../model/nearest.ts';
 import { reservedNames } from '../model/policy.ts';
-import { suggestion } from '../yaml/nearest.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { childAt, type Entry, entriesOf, type Located, type Tree, wordOf, wordsOf } from '../yaml/tree.ts';
 import { diagnosticOf, readAddress, readAddresses, readMac, valuesOf } from '../yaml/words.ts';

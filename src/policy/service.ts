@@ -1,6 +1,7 @@
 // One word of `service:` -> what a packet must be: a name, `tcp/8080`, `udp/5000-5010`, `icmp/3/4`, `proto/47`, `any`.
+
+import { suggestion } from '../model/nearest.ts';
 import type { PortRange, Service } from '../model/policy.ts';
-import { suggestion } from '../yaml/nearest.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { type Read, wrong } from '../yaml/words.ts';
 import { icmpNames, portNames, protocolNames } from './service-names.ts';

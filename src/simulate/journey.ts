@@ -24,20 +24,25 @@ export function journeys(events: readonly SimEvent[]): readonly Journey[] {
 }
 
 function journey(packet: number, events: readonly SimEvent[]): Journey {
-  const first = events.find((event) => event.kind === 'sent' || event.kind === 'received');
+  const sent = events.find((event) => event.kind === 'sent');
+  const first = sent ?? events.find((event) => event.kind === 'received');
   const hops = hopsOf(events);
   const denied = hops
     .filter(({ visit }) => visit.decision.verdict === 'drop')
     .map((hop) => ({ kind: 'denied', hop }) as const);
-  const others = events.flatMap((event): readonly Disposition[] => {
-    if (event.kind === 'lost')
-      return event.reason === 'other-host' ? [] : [{ kind: 'lost', node: event.node, reason: event.reason }];
-    return event.kind === 'received' && event.forHere
-      ? [{ kind: 'delivered', node: event.node, ifname: event.ifname }]
-      : [];
-  });
-  const sent = events.find((event) => event.kind === 'sent');
+  const others = events.flatMap((event, index) => endOf(event, events.slice(index + 1)));
   return { packet, text: first?.text ?? '', from: sent?.node ?? 'host', hops, ends: [...others, ...denied] };
+}
+
+/** Where a node sends a packet on, its way is not at its end. Cards that hear of others' frames are no ends at all. */
+function endOf(event: SimEvent, later: readonly SimEvent[]): readonly Disposition[] {
+  if (event.kind === 'lost' && event.reason !== 'other-host')
+    return [{ kind: 'lost', node: event.node, reason: event.reason }];
+  if (event.kind !== 'received' || !event.forHere) return [];
+  const { node, ifname } = event;
+  const stopped = later.some((one) => one.kind === 'hook' && one.decision.verdict === 'drop');
+  const goesOn = later.some((one) => (one.kind === 'sent' || one.kind === 'lost') && one.node === node);
+  return goesOn || (stopped && node === 'host') ? [] : [{ kind: 'delivered', node, ifname }];
 }
 
 /** Lines stand before the decision of their hook. */

@@ -1,7 +1,7 @@
 // Faults of a host file that no single word has: names that two share, cables with one end, ports that lead to two
 // things, routes by interfaces that are not there.
 import { type Diagnostic, error, type Span, warning } from '../model/diagnostic.ts';
-import { suggestion } from '../yaml/nearest.ts';
+import { suggestion } from '../model/nearest.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { childAt, type Entry, entriesOf, isTrue, itemsOf, type Located, type Tree, wordOf } from '../yaml/tree.ts';
 import { diagnosticOf, readInterface, readMac, readSysctl, valuesOf } from '../yaml/words.ts';

@@ -2,7 +2,7 @@
 // issues become our diagnostics, each at the key or value that it is about.
 import { z } from 'zod';
 import { type Diagnostic, error, type Span } from '../model/diagnostic.ts';
-import { suggestion } from './nearest.ts';
+import { suggestion } from '../model/nearest.ts';
 import { notText } from './parse-tree.ts';
 import { quoted } from './quoted.ts';
 import { entryAt, type Path, plainValue, type Tree, treeAt } from './tree.ts';

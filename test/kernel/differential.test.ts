@@ -44,6 +44,7 @@ function failureText({ seed, rules, mismatches }: SeedReport): string {
 /** Every kind of thing that the worlds are made for has happened, on both sides of every decision. */
 const expected = [
   'rules: compiled iptables',
+  'rules: compiled iptables, name tree',
   'rules: compiled nft, ARP bound',
   'rules: compiled nft, ARP unchecked',
   'rules: random iptables',

@@ -188,7 +188,14 @@ function rulesFor(
 ): { readonly name: string; readonly ruleset: Ruleset } {
   const list = compile(policy, host).value?.list;
   const compiled = seed % 4 < 2 ? list : undefined;
-  if (compiled !== undefined && seed % 4 === 0) return { name: 'compiled iptables', ruleset: lowerIptables(compiled) };
+  if (compiled !== undefined && seed % 4 === 0) {
+    // few guests, but the layouts for many: both must mean the same
+    const many = random.chance(0.5) ? { manyPorts: 2, manyDestinations: 2 } : undefined;
+    return {
+      name: `compiled iptables${many === undefined ? '' : ', name tree'}`,
+      ruleset: lowerIptables(compiled, many),
+    };
+  }
   if (compiled !== undefined) {
     const arp = random.chance(0.7) ? 'bound' : 'unchecked';
     return { name: `compiled nft, ARP ${arp}`, ruleset: lowerNft(compiled, { arp }) };

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { printIp, printPrefix } from '../../src/model/ip.ts';
 import { rangePrefixes } from '../../src/model/ip-set.ts';
 import { printMac } from '../../src/model/mac.ts';
-import { nearest } from '../../src/yaml/nearest.ts';
+import { nearest } from '../../src/model/nearest.ts';
 import { quoted } from '../../src/yaml/quoted.ts';
 import {
   type Read,
