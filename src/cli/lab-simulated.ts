@@ -2,15 +2,13 @@
 import type { LabReport } from '../lab/lab.ts';
 import { attackReport, flowReports, lowered } from '../lab/lab.ts';
 import type { RuleList } from '../model/rule-list.ts';
-import type { Backend } from '../model/ruleset.ts';
 import { attackSteps, attacksOn } from '../simulate/attacks.ts';
 import { flowSteps, policyFlows } from '../simulate/flows.ts';
 import { performAll } from '../simulate/perform.ts';
 import { sceneOf } from '../simulate/scene.ts';
 import { World } from '../simulate/world.ts';
 import type { Inputs } from './input.ts';
-
-type Variant = { readonly backend: Backend; readonly arp: LabReport['arp'] };
+import type { Variant } from './lab-variant.ts';
 
 export function simulatedReports(
   { policy, host }: Inputs,

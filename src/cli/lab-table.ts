@@ -1,6 +1,6 @@
 // What a lab came to, as one table: attack, victims, poisoned, relayed, rule and port that stopped it, prediction.
 import type { AttackReport, LabReport } from '../lab/lab.ts';
-import { variantName } from './lab.ts';
+import { variantName } from './lab-variant.ts';
 import { table } from './output.ts';
 
 export function attackTable(reports: readonly LabReport[], simulated: boolean): string {

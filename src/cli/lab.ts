@@ -1,26 +1,25 @@
 // `lab`: the attacks on the real kernel, in network namespaces that vanish with the command.
 
 import type { Difference } from '../lab/compare.ts';
-import { type Arp, type LabReport, labFailed, runLab } from '../lab/lab.ts';
+import { type LabReport, labFailed, runLab } from '../lab/lab.ts';
 import type { RuleList } from '../model/rule-list.ts';
-import type { Backend } from '../model/ruleset.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type InputOptions, type Inputs, readInputs, tellFaults } from './input.ts';
 import { simulatedReports } from './lab-simulated.ts';
 import { attackTable, flowText } from './lab-table.ts';
+import { type VariantOptions, variantName, variantsOf } from './lab-variant.ts';
 import { compileInputs } from './lowering.ts';
 import { type Format, print, printJson, styled, tell } from './output.ts';
 import { ruleTable } from './rule-table.ts';
 
-export type LabCommandOptions = InputOptions & {
-  readonly backend: Backend | 'both';
-  readonly arpChecks?: 'on' | 'off';
-  readonly without?: number;
-  readonly attack?: readonly number[];
-  readonly flows: boolean;
-  readonly rules?: boolean;
-  readonly output: Format;
-};
+export type LabCommandOptions = InputOptions &
+  VariantOptions & {
+    readonly without?: number;
+    readonly attack?: readonly number[];
+    readonly flows: boolean;
+    readonly rules?: boolean;
+    readonly output: Format;
+  };
 
 export async function lab(directory: string | undefined, options: LabCommandOptions): Promise<number> {
   const inputs = await readInputs(directory, options);
@@ -30,20 +29,6 @@ export async function lab(directory: string | undefined, options: LabCommandOpti
   if (options.rules === true && options.output === 'text') print(`${ruleTable(compiled.value.list)}\n`);
   if (process.getuid?.() !== 0) return withoutRoot(inputs.value, compiled.value.list, options);
   return report(await runAll(inputs.value, options), options);
-}
-
-type Variant = { readonly backend: Backend; readonly arp: Arp };
-
-/** iptables does not see ARP, so there is nothing to switch on there. */
-export function variantsOf({
-  backend,
-  arpChecks,
-}: Pick<LabCommandOptions, 'backend' | 'arpChecks'>): readonly Variant[] {
-  const iptables: readonly Variant[] = [{ backend: 'iptables', arp: 'unchecked' }];
-  const nft = (['unchecked', 'bound'] as const)
-    .filter((arp) => arpChecks === undefined || (arpChecks === 'on') === (arp === 'bound'))
-    .map((arp): Variant => ({ backend: 'nft', arp }));
-  return [...(backend === 'nft' ? [] : iptables), ...(backend === 'iptables' ? [] : nft)];
 }
 
 /** All at once: most of a lab's time is waiting. A signal or a failure of one ends all, and all clean up. */
@@ -70,11 +55,6 @@ async function runAll({ policy, host }: Inputs, options: LabCommandOptions): Pro
 
 /** A signal ended the command; main turns it into exit code 130. */
 export class Interrupted extends Error {}
-
-export function variantName({ backend, arp }: Variant): string {
-  if (backend === 'iptables') return 'iptables';
-  return arp === 'bound' ? 'nft, ARP bound' : 'nft, ARP unchecked';
-}
 
 function withoutRoot(inputs: Inputs, list: RuleList, options: LabCommandOptions): number {
   tell('not root: nothing is built on the kernel, this is the simulation only');

@@ -5,7 +5,7 @@ import { type IpSet, intersectIps, isWithin, subtractIps } from '../model/ip-set
 import type { Permission } from '../model/policy.ts';
 import type { Flow, GroundPort, Place } from '../model/rule-list.ts';
 import type { Attachment, SegmentGround } from './behind.ts';
-import type { Draft, Input, Section } from './compile.ts';
+import type { Draft, Input, Section } from './draft.ts';
 import type { BoundGuest } from './ground.ts';
 import { sideIps } from './sides.ts';
 

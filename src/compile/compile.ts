@@ -5,21 +5,15 @@ import { type Checked, type Diagnostic, error, hasErrors, inTextOrder } from '..
 import type { Host } from '../model/host.ts';
 import { unionIps } from '../model/ip-set.ts';
 import type { Policy } from '../model/policy.ts';
-import type { Entry, Ground, ListRule, RuleList } from '../model/rule-list.ts';
+import type { Entry, Ground, RuleList } from '../model/rule-list.ts';
 import { allowSections } from './allow.ts';
 import { addressesOf, segmentGround } from './behind.ts';
 import { denySections } from './deny.ts';
 import { dhcpExceptions, dhcpUnicast } from './dhcp.ts';
+import type { Draft, Section } from './draft.ts';
 import { bindGuests } from './ground.ts';
 import { type Numbering, numberIds } from './numbers.ts';
 import { knownNames } from './sides.ts';
-
-/** A list entry before it has its number; `numbered: false` for the exceptions. */
-export type Draft =
-  | (Omit<ListRule, 'number'> & { readonly numbered: boolean })
-  | { readonly kind: 'heading'; readonly id: string; readonly text: string };
-
-export type Section = { readonly id: string; readonly text: string; readonly rules: readonly Draft[] };
 
 export type Compiled = { readonly list: RuleList; readonly numbering: Numbering };
 
@@ -63,15 +57,6 @@ export function compile(policy: Policy, host: Host, previous: Numbering = {}): C
     diagnostics,
   };
 }
-
-/** What a compiler section works from. */
-export type Input = {
-  readonly policy: Policy;
-  readonly host: Host;
-  readonly names: ReturnType<typeof knownNames>;
-  readonly segments: readonly ReturnType<typeof segmentGround>[];
-  readonly hostIps: ReturnType<typeof addressesOf>;
-};
 
 function looped(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some(({ code }) => code === 'bridge-loop');

@@ -4,7 +4,7 @@ import type { Span } from '../model/diagnostic.ts';
 import { printIpSet, unionIps } from '../model/ip-set.ts';
 import type { Check, GroundPort, Place } from '../model/rule-list.ts';
 import type { Attachment, SegmentGround } from './behind.ts';
-import type { Draft, Input, Section } from './compile.ts';
+import type { Draft, Input, Section } from './draft.ts';
 import type { BoundGuest } from './ground.ts';
 
 export function denySections(input: Input): readonly Section[] {

@@ -4,7 +4,7 @@
 import { type IpSet, intersectIps, singleIps, unionIps } from '../model/ip-set.ts';
 import type { Check, Place } from '../model/rule-list.ts';
 import type { SegmentGround } from './behind.ts';
-import type { Draft, Input } from './compile.ts';
+import type { Draft, Input } from './draft.ts';
 import { sideIps } from './sides.ts';
 
 const clientPort = 68;

@@ -1,7 +1,7 @@
 // The two sides of a permission: names -> sets of addresses, for each segment that the connection may touch.
 import { type Diagnostic, error } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
-import { everyIp, type IpSet, noIps, subtractIps, unionIps } from '../model/ip-set.ts';
+import { everyIp, type IpSet, noIps, singleIps, subtractIps, unionIps } from '../model/ip-set.ts';
 import { suggestion } from '../model/nearest.ts';
 import type { NameRef, Policy } from '../model/policy.ts';
 import type { BoundGuest } from './ground.ts';
@@ -52,9 +52,17 @@ function fixedNames(policy: Policy, host: Host, guests: readonly BoundGuest[]): 
   const ofBridge = (bridge: string): IpSet =>
     unionIps(...guests.filter(({ port }) => port.bridge === bridge).map(({ ips }) => ips));
   const bound = new Map(guests.map((guest) => [guest.name, guest]));
+  // a network outside may hold addresses of guests and of the host: these are nevertheless not outside
+  const inside = unionIps(
+    ...policy.guests.map(({ addresses }) => addresses),
+    ...host.interfaces.map(({ addresses }) => singleIps(addresses)),
+  );
   return new Map<string, Side>([
     ...host.bridges.map(({ name }): [string, Side] => [name, { ...nobody, guests: ofBridge(name) }]),
-    ...policy.outside.map(({ name, addresses }): [string, Side] => [name, { ...nobody, outside: addresses }]),
+    ...policy.outside.map(({ name, addresses }): [string, Side] => [
+      name,
+      { ...nobody, outside: subtractIps(addresses, inside) },
+    ]),
     // a guest without a port has no addresses here: nothing is opened for a machine that is not there
     ...policy.guests.map(({ name }): [string, Side] => [name, { ...nobody, guests: bound.get(name)?.ips ?? noIps }]),
     ['guests', { ...nobody, guests: unionIps(...guests.map(({ ips }) => ips)) }],

@@ -6,7 +6,7 @@ import { exactly } from '../model/field.ts';
 import { printIpSet } from '../model/ip-set.ts';
 import { field, lookup, type Match, notField, notLookup } from '../model/match.ts';
 import { type Ground, type GroundPort, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
-import { logLimit, logPrefix, ruleComment } from '../model/rule-prefix.ts';
+import { ruleComment } from '../model/rule-prefix.ts';
 import {
   accept,
   type Chain,
@@ -15,27 +15,19 @@ import {
   goTo,
   jump,
   type KernelRule,
-  log,
   type Ruleset,
   returnToCaller,
-  type Statement,
   type VerdictMap,
 } from '../model/ruleset.ts';
 import { bridgeSets, deviceMacs } from './bridge-sets.ts';
 import { ipTable } from './lower-ip.ts';
-import { base, datagramMatches, ruleChain } from './parts.ts';
+import { base, datagramMatches, type Has, isArp, isIp, isRarp, portChain, ruleChain } from './parts.ts';
+import { denyChain, inChain, outChain } from './port-chains.ts';
 
 export type NftOptions = {
   /** `unchecked` lets every ARP frame pass, as a host with iptables alone does; for showing what that means. */
   readonly arp: 'bound' | 'unchecked';
 };
-
-/** IEEE 802 Numbers; RARP is how QEMU announces a migrated guest. */
-const etherTypes = { ip: 0x0800, arp: 0x0806, rarp: 0x8035 } as const;
-
-const isIp = field('ether type', exactly(etherTypes.ip));
-const isArp = field('ether type', exactly(etherTypes.arp));
-const isRarp = field('ether type', exactly(etherTypes.rarp));
 
 export function lowerNft(list: RuleList, options: NftOptions): Ruleset {
   return { backend: 'nft', tables: [bridgeTable(list, options), ipTable(list)] };
@@ -75,8 +67,6 @@ function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][num
     ],
   };
 }
-
-type Has = (set: string) => boolean;
 
 /** Before the bridge learns the sender's MAC and before connection tracking: a forged frame must not reach either. */
 function prerouting(
@@ -225,95 +215,4 @@ function portMap(name: string, ports: readonly GroundPort[], direction: 'in' | '
     verdict: { kind: 'goto', chain: portChain(direction, port) } as const,
   }));
   return { name, types: ['ifname'], interval: false, elements };
-}
-
-function portChain(direction: 'in' | 'out', port: GroundPort): string {
-  return `${direction}_${port.name}`;
-}
-
-/** A frame that was not addressed to a card behind the port is a flooded copy: no attack, so it is counted only. */
-function denyChain(rule: ListRule, atPort: boolean): Chain {
-  const comment = ruleComment(rule.id);
-  const flooded = atPort && rule.place.kind === 'port' && rule.place.direction === 'out';
-  return {
-    name: ruleChain(rule),
-    rules: [
-      ...(flooded
-        ? [{ body: [lookup('told', 'oifname'), notLookup('station', 'oifname', 'ether daddr'), count, drop], comment }]
-        : []),
-      { body: [logLimit, log(logPrefix(rule))], comment },
-      { body: [drop], comment },
-    ],
-  };
-}
-
-function inChain(port: GroundPort, rules: readonly ListRule[], rest: ListRule | undefined, has: Has): Chain {
-  const checks = rules.flatMap((rule) => portRules(rule, port, 'in', has));
-  return { name: portChain('in', port), rules: [...checks, ...lastRules(rest)] };
-}
-
-function outChain(port: GroundPort, rules: readonly ListRule[], rest: ListRule | undefined, has: Has): Chain {
-  const checks = rules.flatMap((rule) => portRules(rule, port, 'out', has));
-  return { name: portChain('out', port), rules: [...checks, ...lastRules(rest)] };
-}
-
-/** What passed the numbered checks may go on; every other kind of frame ends here. */
-function lastRules(rest: ListRule | undefined): readonly KernelRule[] {
-  return [
-    { body: [isIp, accept] },
-    { body: [isArp, accept] },
-    { body: [rest === undefined ? drop : goTo(ruleChain(rest))] },
-  ];
-}
-
-/** A numbered check of one port, over the sets: the same conditions for one address as for many. */
-function portRules(rule: ListRule, port: GroundPort, direction: 'in' | 'out', has: Has): readonly KernelRule[] {
-  const end = direction === 'in' ? 'iifname' : 'oifname';
-  const target: Statement = rule.verdict === 'accept' ? accept : goTo(ruleChain(rule));
-  const comment = ruleComment(rule.id);
-  const { check } = rule;
-  const ipRule = (...matches: readonly Match[]): KernelRule => ({ body: [isIp, ...matches, target], comment });
-  switch (check.kind) {
-    case 'destination-not':
-      return [ipRule(...notIn(direction === 'out', 'ip daddr', end, port, has))];
-    case 'source-is':
-      return [ipRule(lookup('own', end, 'ip saddr'))];
-    case 'source-not':
-      return [
-        ...(direction === 'in' ? [{ body: [isArp, target], comment }] : []),
-        ...sourceNot(direction === 'in', end, port, has).map((matches) => ipRule(...matches)),
-      ];
-    case 'datagrams':
-      return [{ body: [isIp, ...datagramMatches(check), target], comment }];
-    case 'everything':
-      return [{ body: [target], comment }];
-    case 'new-flows':
-    case 'known-flow':
-      return [];
-  }
-}
-
-function sourceNot(
-  far: boolean,
-  end: 'iifname' | 'oifname',
-  port: GroundPort,
-  has: Has,
-): readonly (readonly Match[])[] {
-  if (port.kind !== 'guest') return [notIn(far, 'ip saddr', end, port, has)];
-  return port.own?.mac === undefined
-    ? [[notLookup('own', end, 'ip saddr')]]
-    : [[notLookup('own_mac', end, 'ether saddr', 'ip saddr')]];
-}
-
-/** Neither in the hash set nor in the interval set of the far or the near side. */
-function notIn(
-  far: boolean,
-  address: 'ip saddr' | 'ip daddr',
-  end: 'iifname' | 'oifname',
-  port: GroundPort,
-  has: Has,
-): readonly Match[] {
-  if (port.kind === 'guest') return [notLookup('own', end, address)];
-  const name = far ? 'behind' : 'near';
-  return [name, `${name}_net`].filter(has).map((set) => notLookup(set, end, address));
 }

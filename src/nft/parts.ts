@@ -1,7 +1,7 @@
 // What both tables are made of.
 import { exactly } from '../model/field.ts';
 import { field, type Match } from '../model/match.ts';
-import type { ListRule } from '../model/rule-list.ts';
+import type { GroundPort, ListRule } from '../model/rule-list.ts';
 import type { Chain, KernelRule } from '../model/ruleset.ts';
 import { protocolNumbers } from '../model/service.ts';
 
@@ -30,4 +30,18 @@ export function datagramMatches({ mac, source, destination, sport, dport }: Data
     field('th sport', exactly(sport)),
     field('th dport', exactly(dport)),
   ];
+}
+
+/** Is there a set of this name? Empty ones are left out. */
+export type Has = (set: string) => boolean;
+
+/** IEEE 802 Numbers; RARP is how QEMU announces a migrated guest. */
+const etherTypes = { ip: 0x0800, arp: 0x0806, rarp: 0x8035 } as const;
+
+export const isIp = field('ether type', exactly(etherTypes.ip));
+export const isArp = field('ether type', exactly(etherTypes.arp));
+export const isRarp = field('ether type', exactly(etherTypes.rarp));
+
+export function portChain(direction: 'in' | 'out', port: GroundPort): string {
+  return `${direction}_${port.name}`;
 }
