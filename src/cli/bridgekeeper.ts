@@ -3,8 +3,9 @@ import { exitCodes } from './exit-codes.ts';
 import { main } from './main.ts';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(exitCodes.fine);
+  if (error.code === 'EPIPE') process.exit(exitCodes.fine);
+  console.error(`bridgekeeper: cannot write to the standard output: ${error.message}`);
+  process.exit(exitCodes.refused);
 });
 
 try {

@@ -2,7 +2,10 @@
 
 import type { Difference } from '../lab/compare.ts';
 import { type LabReport, labFailed, runLab } from '../lab/lab.ts';
+import { HostError } from '../model/host-error.ts';
 import type { RuleList } from '../model/rule-list.ts';
+import { attacksOn } from '../simulate/attacks.ts';
+import { sceneOf } from '../simulate/scene.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type InputOptions, type Inputs, readInputs, tellFaults } from './input.ts';
 import { simulatedReports } from './lab-simulated.ts';
@@ -26,9 +29,18 @@ export async function lab(directory: string | undefined, options: LabCommandOpti
   const compiled = compileInputs(inputs);
   if (tellFaults(compiled.diagnostics) || inputs.value === undefined || compiled.value === undefined)
     return exitCodes.faults;
+  assertAttacks(inputs.value, options.attack ?? []);
   if (options.rules === true && options.output === 'text') print(`${ruleTable(compiled.value.list)}\n`);
   if (process.getuid?.() !== 0) return withoutRoot(inputs.value, compiled.value.list, options);
   return report(await runAll(inputs.value, options), options);
+}
+
+/** Otherwise a lab of no attacks would end well. @throws HostError 'usage' */
+function assertAttacks({ policy, host }: Inputs, wanted: readonly number[]): void {
+  const known = attacksOn(sceneOf(policy, host)).map(({ number }) => number);
+  const unknown = wanted.find((number) => !known.includes(number));
+  if (unknown === undefined) return;
+  throw new HostError('usage', `there is no attack ${unknown} on this host; there are ${known.join(', ') || 'none'}`);
 }
 
 /** All at once: most of a lab's time is waiting. A signal or a failure of one ends all, and all clean up. */

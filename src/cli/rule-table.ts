@@ -28,7 +28,7 @@ function fileName(file: string): string {
   return file.split('/').at(-1) ?? file;
 }
 
-export function placeName(place: Place): string {
+function placeName(place: Place): string {
   switch (place.kind) {
     case 'port':
       return place.port;

@@ -75,8 +75,18 @@ function hostExceptions(
 ): readonly Draft[] {
   return attachments
     .filter(({ ips }) => intersectIps(ips, servers).length > 0)
-    .flatMap(({ ifname }) => [
-      rule(`host/${ifname}/in/request`, { kind: 'host', ifname, direction: 'in' }, request, 'a guest asks for a lease'),
+    .flatMap(({ ifname, port }) => [
+      // what comes in by a bridge device was accepted at its port already, in the same visit: there with its MAC
+      ...(port === undefined
+        ? []
+        : [
+            rule(
+              `host/${ifname}/in/request`,
+              { kind: 'host', ifname, direction: 'in' },
+              request,
+              'a guest asks for a lease',
+            ),
+          ]),
       rule(`host/${ifname}/out/answer`, { kind: 'host', ifname, direction: 'out' }, answer, 'the host answers'),
     ]);
 }

@@ -10,7 +10,8 @@ const firstNumber = 1;
 /** Keeps what `previous` says and numbers the other ids in their order. */
 export function numberIds(ids: readonly string[], previous: Numbering = {}): Numbering {
   const numbering = new Map(Object.entries(previous));
-  let next = Math.max(firstNumber - 1, ...numbering.values()) + 1;
+  let next = firstNumber;
+  for (const number of numbering.values()) next = Math.max(next, number + 1);
   for (const id of ids) if (!numbering.has(id)) numbering.set(id, next++);
   return Object.fromEntries(numbering);
 }

@@ -1,14 +1,14 @@
 // The chains of our own as they grow: the three that the base chains jump to, and the small ones that they share.
 import type { IpSet } from '../model/ip-set.ts';
 import type { Match } from '../model/match.ts';
-import { type Chain, goTo, type KernelRule, type Statement } from '../model/ruleset.ts';
+import { type Chain, goTo, type KernelRule } from '../model/ruleset.ts';
 import { portTree } from './port-tree.ts';
 
 /** A list of destinations that several ports share; behind it the port decides which rule it is. */
 type SharedList = {
   readonly name: string;
   readonly destinations: readonly (readonly Match[])[];
-  readonly targets: Map<string, Statement>;
+  readonly targets: Map<string, KernelRule>;
 };
 
 export class Chains {
@@ -42,7 +42,7 @@ export class Chains {
    * A chain that comes back unless the packet goes to one of these destinations, and then does what is said for the
    * port it came in by. A port with several rules for the same destinations uses several such chains.
    */
-  towards(port: string, ips: IpSet, destinations: readonly (readonly Match[])[], target: Statement): string {
+  towards(port: string, ips: IpSet, destinations: readonly (readonly Match[])[], target: KernelRule): string {
     const lists = this.#lists.get(ips) ?? [];
     this.#lists.set(ips, lists);
     const free = lists.find(({ targets }) => !targets.has(port)) ?? this.#newList(lists, destinations);
@@ -68,6 +68,6 @@ function listChains({ name, destinations, targets }: SharedList): readonly Chain
   return [
     { name, rules: destinations.map((matches) => ({ body: [...matches, goTo(tree.root)] })) },
     ...tree.chains,
-    ...[...single.values()].map(({ chain, target }) => ({ name: chain, rules: [{ body: [target] }] })),
+    ...[...single.values()].map(({ chain, target }) => ({ name: chain, rules: [target] })),
   ];
 }

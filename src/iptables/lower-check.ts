@@ -85,11 +85,12 @@ function flowBranches(rule: ListRule, flow: Flow, index: number, target: Stateme
         services.map((service) => ({ matches: [...source, ...destination, ...service], statement })),
       ),
     );
+  const comment = ruleComment(rule.id);
   if (destinations.length >= chains.manyDestinations && rule.place.kind === 'port') {
-    return to(jump(chains.towards(rule.place.port, flow.destination, destinations, target)), [[]]);
+    const decision = { body: [target], comment };
+    return to(jump(chains.towards(rule.place.port, flow.destination, destinations, decision)), [[]]);
   }
   if (sources.length === 1 || destinations.length === 1) return to(target, destinations);
-  const comment = ruleComment(rule.id);
   const name = chains.once(`bk-to-${rule.number ?? 0}-${index}`, () =>
     destinations.map((matches) => ({ body: [...matches, target], comment })),
   );
@@ -115,10 +116,21 @@ function crossed({
   );
 }
 
+type AddressMatches = readonly (readonly ReturnType<typeof notField>[])[];
+
+/** The rules of all guests share one set of destinations: its prefixes are worked out once, not for each of them. */
+const knownMatches = {
+  'ip saddr': new WeakMap<IpSet, AddressMatches>(),
+  'ip daddr': new WeakMap<IpSet, AddressMatches>(),
+};
+
 /** One list of matches for each prefix; a set that holds every address needs none. */
-function addressMatches(
-  name: 'ip saddr' | 'ip daddr',
-  ips: IpSet,
-): readonly (readonly ReturnType<typeof notField>[])[] {
-  return setPrefixes(ofFamily(ips, 4)).map((prefix) => (prefix.length === 0 ? [] : [field(name, prefixRange(prefix))]));
+function addressMatches(name: 'ip saddr' | 'ip daddr', ips: IpSet): AddressMatches {
+  const known = knownMatches[name].get(ips);
+  if (known !== undefined) return known;
+  const matches = setPrefixes(ofFamily(ips, 4)).map((prefix) =>
+    prefix.length === 0 ? [] : [field(name, prefixRange(prefix))],
+  );
+  knownMatches[name].set(ips, matches);
+  return matches;
 }

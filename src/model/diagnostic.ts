@@ -86,7 +86,7 @@ export function printDiagnostic(diagnostic: Diagnostic): string {
   ].join('\n');
 }
 
-export function printSpan(span: Span): string {
+function printSpan(span: Span): string {
   return `${span.file}:${span.line}:${span.column}`;
 }
 

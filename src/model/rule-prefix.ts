@@ -11,8 +11,14 @@ export const logLimit = { kind: 'limit', packets: 20, per: 'second', burst: 100 
 
 /** nft keeps 128 bytes of a comment; a longer id keeps its beginning and a digest of the whole. */
 export function ruleComment(id: string): string {
-  if (id.length <= 120) return id;
-  let digest = 0;
-  for (const char of id) digest = (digest * 31 + (char.codePointAt(0) ?? 0)) % 0xffff_ffff;
-  return `${id.slice(0, 110)}~${digest.toString(16)}`;
+  return id.length <= 120 ? id : `${id.slice(0, 103)}~${digest(id)}`;
+}
+
+/** FNV-1a, 64 bits, over UTF-16 units: two rules must not share a comment. */
+function digest(text: string): string {
+  let hash = 0xcbf2_9ce4_8422_2325n;
+  for (let index = 0; index < text.length; index++) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(text.charCodeAt(index))) * 0x100_0000_01b3n);
+  }
+  return hash.toString(16).padStart(16, '0');
 }

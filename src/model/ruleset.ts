@@ -89,7 +89,7 @@ export function goTo(chain: string): Statement {
 }
 
 /** syslog's `info`, the level of our own log rules (syslog(3)). */
-export const infoLevel = 6;
+const infoLevel = 6;
 
 export function log(prefix: string): Statement {
   return { kind: 'log', prefix, level: infoLevel };

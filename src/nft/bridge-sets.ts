@@ -1,7 +1,7 @@
 // Ground -> the sets of the bridge table: one element for each (port, MAC, address). Sets without elements are left
 // out, and so are the rules that would ask them.
 import { exactly, type Value } from '../model/field.ts';
-import { type IpSet, isSingle } from '../model/ip-set.ts';
+import { type IpSet, isSingle, listIps, ofFamily } from '../model/ip-set.ts';
 import type { Mac } from '../model/mac.ts';
 import type { Ground, GroundBridge, GroundPort } from '../model/rule-list.ts';
 import type { Element, NamedSet } from '../model/ruleset.ts';
@@ -92,13 +92,18 @@ function set(name: string, types: NamedSet['types'], elements: readonly Element[
   return { name, types, interval: false, elements };
 }
 
-function ownAddresses({ name, own }: GroundPort): readonly Element[] {
-  return ip4Values(own?.ips ?? []).map((ip) => [name, ip]);
+function ownAddresses(port: GroundPort): readonly Element[] {
+  return ownIps(port).map((ip) => [port.name, ip]);
+}
+
+/** One by one, neighbours too: a guest has few, and a hash set takes no ranges. */
+function ownIps({ own }: GroundPort): readonly Value[] {
+  return listIps(ofFamily(own?.ips ?? [], 4)).map(({ bits }) => exactly(bits));
 }
 
 function ownWithMac(port: GroundPort): readonly Element[] {
   const mac = port.own?.mac;
-  return mac === undefined ? [] : ip4Values(port.own?.ips ?? []).map((ip) => [port.name, exactly(mac), ip]);
+  return mac === undefined ? [] : ownIps(port).map((ip) => [port.name, exactly(mac), ip]);
 }
 
 /** Single addresses in a hash set, ranges in an interval set, which is slower. */

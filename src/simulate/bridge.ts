@@ -10,7 +10,7 @@ const ageing = 300_000_000;
 /** 01:80:c2:00:00:0x is for the bridge itself and never forwarded (IEEE 802.1D, group_fwd_mask 0). */
 const linkLocalFirst = 0x0180_c200_0000;
 
-export function receiveFrame(world: World, iface: Iface, skb: Skb): void {
+function receiveFrame(world: World, iface: Iface, skb: Skb): void {
   if (iface.master === undefined) {
     receiveOnStack(world, iface, skb);
     return;

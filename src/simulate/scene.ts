@@ -16,7 +16,7 @@ export type SceneOptions = {
 };
 
 /** Locally administered MACs (IEEE 802, second lowest bit of the first octet), for worlds without a lab. */
-export function localMac(index: number): Mac {
+function localMac(index: number): Mac {
   return 0x02_00_00_00_00_00 + index;
 }
 
@@ -193,7 +193,7 @@ function outsideNode(
 }
 
 /** One address stands for a whole network outside. */
-export function firstIp({ addresses }: Pick<Outside, 'addresses'>): Ip {
+function firstIp({ addresses }: Pick<Outside, 'addresses'>): Ip {
   const [range] = addresses;
   if (range === undefined) throw new Error('an outside machine has an address');
   return { family: range.family, bits: range.first };

@@ -42,6 +42,7 @@ export type SeedReport = {
 };
 
 const actionsPerSeed = 40;
+const unknownNeighbour = '10.5.0.200';
 /** Between two actions, in the simulator's microseconds. */
 const pause = 1_000;
 /** How late the kernel may be on a busy machine. */
@@ -92,7 +93,7 @@ export class Harness {
     const actions = randomActions(
       random,
       cast.stations,
-      [ip('10.5.0.200'), ip('172.16.0.9')],
+      [ip(unknownNeighbour), ip('172.16.0.9')],
       { ident, port },
       actionsPerSeed,
     );
@@ -185,7 +186,14 @@ function castOf({ host }: RandomHost, scene: Scene): Cast {
     ip: to,
     mac,
   }));
-  return { scene: { nodes: scene.nodes.map(muted) }, stations: [self, ...cards], cards, neighbours };
+  // nobody has it: asking for it again and again would take seconds, which a run does not have
+  const nowhere = { ifname: self.ifname, ip: ip(unknownNeighbour), mac: 0x02ff_0000_00ff };
+  return {
+    scene: { nodes: scene.nodes.map(muted) },
+    stations: [self, ...cards],
+    cards,
+    neighbours: [...neighbours, nowhere],
+  };
 }
 
 function addressOf({ name, kind, interfaces }: SceneNode): Ip {

@@ -9,7 +9,7 @@ import type { View } from '../../src/simulate/view.ts';
 import type { PlainHop, PlainPacket } from './plain-meaning.ts';
 
 export type HopDecisions = {
-  /** Of bridge prerouting and bridge forward. */
+  /** Of bridge prerouting, and of bridge forward or bridge input. */
   readonly bridge: Decision;
   /** Of the hook of the ip family. */
   readonly ip: Decision;
@@ -23,11 +23,16 @@ export function decideHop(firewall: Firewall, hop: PlainHop, packet: PlainPacket
   const frame = frameOf(packet);
   const run = (family: 'bridge' | 'ip', hook: HookName, ways: Ways): Decision =>
     firewall.decide(family, hook, { packet: frame, mark: 0, ctState, ...ways }, 0, () => {});
-  const into = (port: string | undefined) => (port === undefined ? passed : run('bridge', 'prerouting', { iif: port }));
+  const first = (port: string) => run('bridge', 'prerouting', { iif: port });
+  const up = (port: string | undefined): Decision => {
+    if (port === undefined) return passed;
+    const before = first(port);
+    return before.verdict === 'drop' ? before : run('bridge', 'input', { iif: port });
+  };
   const physin = (port: string | undefined) => (port === undefined ? {} : { bridgeInfo: { physin: port } });
   switch (hop.kind) {
     case 'bridged': {
-      const before = into(hop.in);
+      const before = first(hop.in);
       const ports = { physin: hop.in, physout: hop.out };
       return {
         bridge: before.verdict === 'drop' ? before : run('bridge', 'forward', { iif: hop.in, oif: hop.out }),
@@ -35,10 +40,10 @@ export function decideHop(firewall: Firewall, hop: PlainHop, packet: PlainPacket
       };
     }
     case 'input':
-      return { bridge: into(hop.port), ip: run('ip', 'input', { iif: hop.iif, ...physin(hop.port) }) };
+      return { bridge: up(hop.port), ip: run('ip', 'input', { iif: hop.iif, ...physin(hop.port) }) };
     case 'routed':
       return {
-        bridge: into(hop.port),
+        bridge: up(hop.port),
         ip: run('ip', 'forward', { iif: hop.iif, oif: hop.oif, ...physin(hop.port) }),
       };
     case 'output':
@@ -52,6 +57,8 @@ export function decideLeave(firewall: Firewall, port: string, packet: PlainPacke
   return firewall.decide('bridge', 'output', view, 0, () => {});
 }
 
+const elsewhere = 0x02_00_00_00_00_99;
+
 /** Bits of a frame that no rule asks for. */
 const rest = {
   ttl: 64,
@@ -64,10 +71,10 @@ const rest = {
 };
 
 export function frameOf(packet: PlainPacket): Packet {
-  const { mac, source, destination, protocol } = packet;
+  const { mac, toMac = elsewhere, source, destination, protocol } = packet;
   const ip = { ...rest, source, destination, protocol };
   return {
-    ether: { source: mac, destination: 0x02_00_00_00_00_99, type: 0x0800 },
+    ether: { source: mac, destination: toMac, type: 0x0800 },
     payload: { kind: 'ip4', ip, transport: transportOf(packet) },
   };
 }

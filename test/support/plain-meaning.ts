@@ -26,7 +26,9 @@ export type PlainHop =
   | { readonly kind: 'output'; readonly oif: string };
 
 export type PlainPacket = {
+  /** Of the sender's card, and of whose card the frame is for: no rule of the list asks for that one. */
   readonly mac: Mac;
+  readonly toMac?: Mac;
   readonly source: Ip;
   readonly destination: Ip;
   readonly protocol: number;
@@ -62,8 +64,7 @@ export function decidePlainly(list: RuleList, hop: PlainHop, packet: PlainPacket
  */
 export function decideLeaving(list: RuleList, bridge: string, port: string, packet: PlainPacket): 'accept' | 'deny' {
   const ground = list.ground.bridges.find(({ name }) => name === bridge);
-  if (ground === undefined) return isPatterned(list, port) ? 'deny' : 'accept';
-  const known = knows(ground, port);
+  const known = ground !== undefined && knows(ground, port);
   if (!known && !isPatterned(list, port)) return 'accept';
   if (known && ground.device === undefined) return 'deny';
   const rules = rulesOf(list);

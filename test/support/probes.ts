@@ -3,7 +3,7 @@
 import type { Host } from '../../src/model/host.ts';
 import { type Ip, parseIp } from '../../src/model/ip.ts';
 import { type IpSet, listIps } from '../../src/model/ip-set.ts';
-import type { Mac } from '../../src/model/mac.ts';
+import { broadcastMac, type Mac } from '../../src/model/mac.ts';
 import type { CtState, TcpFlag } from '../../src/model/match.ts';
 import { ctStates } from '../../src/model/symbols.ts';
 import type { Facts } from './compiled.ts';
@@ -51,6 +51,14 @@ export function canBeAt(host: Host, hop: PlainHop, { source, destination }: Plai
   const isMachine = ({ bits }: Ip) => bits >> 24n > 0n && bits >> 24n < 224n;
   const isBroadcast = own.some(({ bits, length }) => (bits | ((1n << BigInt(32 - length)) - 1n)) === destination.bits);
   return [source, destination].every((ip) => isMachine(ip) && !isOwn(ip)) && !isBroadcast;
+}
+
+/** What comes to the host's own stack is sent to the card of the host, or to everybody. */
+export function toHost(host: Host, hop: PlainHop, destination: Ip): { readonly toMac?: Mac } {
+  if (hop.kind !== 'input' && hop.kind !== 'routed') return {};
+  if (destination.bits === 0xffff_ffffn) return { toMac: broadcastMac };
+  const mac = host.interfaces.find(({ name }) => name === hop.iif)?.mac;
+  return mac === undefined ? {} : { toMac: mac };
 }
 
 type Transport = Omit<PlainPacket, 'mac' | 'source' | 'destination'>;
