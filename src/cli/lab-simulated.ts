@@ -24,9 +24,10 @@ export function simulatedReports(
     const results = performAll(world, steps).slice(steps.length - flows.length);
     const attacks = attacksOn(scene)
       .filter(({ number }) => wanted.attack?.includes(number) ?? true)
-      .map((attack) =>
-        attackReport(attack, performAll(world, attackSteps(attack, { first: attack.number * 8 })), [], variant),
-      );
+      .map((attack) => {
+        const course = attackSteps(attack, { first: attack.number * 8 });
+        return attackReport(attack, { steps: course, results: performAll(world, course), found: [] }, variant);
+      });
     return { ...variant, attacks, flows: flowReports(flows, results), flowDifferences: [] };
   });
 }

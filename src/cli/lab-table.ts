@@ -1,5 +1,5 @@
 // What a lab came to, as one table: attack, victims, poisoned, relayed, rule and port that stopped it, prediction.
-import type { AttackReport, LabReport } from '../lab/lab.ts';
+import { type AttackReport, type LabReport, wasTried } from '../lab/lab.ts';
 import { variantName } from './lab-variant.ts';
 import { table } from './output.ts';
 
@@ -20,11 +20,8 @@ export function attackTable(reports: readonly LabReport[], simulated: boolean): 
   return table(header, rows).join('\n');
 }
 
-function attackRow(
-  report: LabReport,
-  { attack, outcome, differences }: AttackReport,
-  simulated: boolean,
-): readonly string[] {
+function attackRow(report: LabReport, one: AttackReport, simulated: boolean): readonly string[] {
+  const { attack, outcome, differences } = one;
   const [a, b] = attack.victims;
   const running = attack.running ? ' (running flow)' : '';
   return [
@@ -36,7 +33,7 @@ function attackRow(
     String(outcome.caught),
     String(outcome.relayed),
     `${outcome.answered} of ${outcome.probes}`,
-    stopText(outcome.stops, outcome.poisoned),
+    wasTried(one) ? stopText(outcome.stops, outcome.poisoned) : 'not tried: the policy allows no such flow',
     simulated ? '' : differences.length === 0 ? 'matched' : `${differences.length} differ`,
   ];
 }

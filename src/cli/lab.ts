@@ -1,7 +1,7 @@
 // `lab`: the attacks on the real kernel, in network namespaces that vanish with the command.
 
 import type { Difference } from '../lab/compare.ts';
-import { type LabReport, labFailed, runLab } from '../lab/lab.ts';
+import { type LabReport, labFailed, runLab, wasTried } from '../lab/lab.ts';
 import { HostError } from '../model/host-error.ts';
 import type { RuleList } from '../model/rule-list.ts';
 import { attacksOn } from '../simulate/attacks.ts';
@@ -93,7 +93,7 @@ function report(reports: readonly LabReport[], options: LabCommandOptions & { re
 }
 
 function verdict(reports: readonly LabReport[], simulated: boolean): string {
-  const attacks = reports.reduce((sum, { attacks: some }) => sum + some.length, 0);
+  const attacks = reports.flatMap((one) => one.attacks).filter(wasTried).length;
   const where = simulated ? 'in the simulation' : 'on this kernel; every log line was predicted';
   return `${attacks} attacks tried, ${attacks} stopped ${where}`;
 }

@@ -44,7 +44,9 @@ function printed({ list }: Compiled, { format, arpChecks }: RulesOptions): strin
   }
 }
 
-const numbersFile = z.record(z.string(), z.int().positive());
+const numbersFile = z
+  .record(z.string(), z.int().positive())
+  .refine((numbers) => new Set(Object.values(numbers)).size === Object.keys(numbers).length, 'a number is given twice');
 
 /** A file that is not there yet begins a numbering; one that cannot be read must not be replaced by a new one. */
 function readNumbers(file: string): Numbering {

@@ -124,7 +124,7 @@ function dispositionText(end: Disposition, names: (by: Decider | undefined) => s
 function simulateAttack(world: World, attack: Attack, options: SimulateOptions): number {
   const steps = attackSteps(attack, { first: 1 });
   const results = performAll(world, steps);
-  const outcome = attackOutcome(attack, results);
+  const outcome = attackOutcome(attack, steps, results);
   if (options.output === 'json')
     printJson('simulate', { attack, steps, results: results.map(withoutArrivals), outcome });
   else

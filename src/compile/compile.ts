@@ -11,7 +11,7 @@ import { addressesOf, segmentGround } from './behind.ts';
 import { denySections } from './deny.ts';
 import { dhcpExceptions, dhcpUnicast } from './dhcp.ts';
 import type { Draft, Section } from './draft.ts';
-import { bindGuests } from './ground.ts';
+import { bindGuests, patternFaults } from './ground.ts';
 import { type Numbering, numberIds } from './numbers.ts';
 import { knownNames } from './sides.ts';
 
@@ -38,7 +38,7 @@ export function compile(policy: Policy, host: Host, previous: Numbering = {}): C
     ...allowed.sections.flatMap(withHeading),
     everythingElse(policy),
   ];
-  const wrongPlaces = unknownPlaces(policy, host);
+  const wrongPlaces = [...unknownPlaces(policy, host), ...patternFaults(policy, host, bindings.roles)];
   const diagnostics = inTextOrder([...bound.diagnostics, ...names.diagnostics, ...allowed.diagnostics, ...wrongPlaces]);
   const fatal = hasErrors([...names.diagnostics, ...allowed.diagnostics, ...wrongPlaces]) || looped(bound.diagnostics);
   if (fatal) return { diagnostics };

@@ -1,9 +1,11 @@
 // Host + Policy -> which bridges are managed, which guest is behind which port, where the host and the outside attach.
 // Every port gets exactly one role; what is not known gets the role `closed` and a diagnostic.
 import { type Checked, type Diagnostic, error, type Span, warning } from '../model/diagnostic.ts';
+import { valueHolds } from '../model/field.ts';
 import { allPorts, type Host, type HostInterface, type Port } from '../model/host.ts';
-import type { IpSet } from '../model/ip-set.ts';
-import type { Mac } from '../model/mac.ts';
+import { printIp } from '../model/ip.ts';
+import { containsIp, type IpSet } from '../model/ip-set.ts';
+import { type Mac, printMac } from '../model/mac.ts';
 import type { Policy, PolicyGuest } from '../model/policy.ts';
 
 export type BoundGuest = {
@@ -61,6 +63,8 @@ function bindGuest(guest: PolicyGuest, candidates: readonly Port[], host: Host):
     const hint = `say which one has these addresses with 'port: ${port.name}', and name the other card as a guest of its own`;
     return { diagnostics: [error('port-conflict', message, guest.span, { hint })] };
   }
+  const stolen = hostIdentity(guest, guest.mac ?? port.mac, host);
+  if (stolen !== undefined) return { diagnostics: [stolen] };
   const related = [{ message: `the port is here`, span: port.span }];
   if (port.guest !== undefined && port.guest !== guest.name && guest.port !== undefined) {
     const message = `port '${port.name}' belongs to guest '${port.guest}', not to '${guest.name}'`;
@@ -79,6 +83,23 @@ function bindGuest(guest: PolicyGuest, candidates: readonly Port[], host: Host):
   const mac = guest.mac ?? port.mac;
   const { name, addresses: ips, span } = guest;
   return { value: { name, ips, ...(mac === undefined ? {} : { mac }), port, span }, diagnostics: [] };
+}
+
+/** A guest that may call itself what the host is called could speak to everybody in its name. */
+function hostIdentity(guest: PolicyGuest, mac: Mac | undefined, host: Host): Diagnostic | undefined {
+  for (const { name, addresses, mac: own, span } of host.interfaces) {
+    const related = [{ message: `the host's interface '${name}'`, span }];
+    const taken = addresses.find((address) => containsIp(guest.addresses, address));
+    if (taken !== undefined) {
+      const message = `guest '${guest.name}' has the host's own address ${printIp(taken)}; its port stays closed`;
+      return error('duplicate-address', message, guest.span, { related });
+    }
+    if (mac !== undefined && mac === own) {
+      const message = `guest '${guest.name}' has the host's own MAC ${printMac(mac)}; its port stays closed`;
+      return error('duplicate-mac', message, guest.span, { related });
+    }
+  }
+  return undefined;
 }
 
 function noPort(guest: PolicyGuest, host: Host): Diagnostic {
@@ -171,6 +192,21 @@ function closedPorts(host: Host, roles: Roles, segments: readonly Segment[]): re
       const hint = `name it with 'port: ${port.name}' at a guest, or with 'uplink: true' in the host file`;
       return warning('unknown-port', message, port.span, { hint });
     });
+}
+
+/** A pattern closes every port that is not known: one that fits an uplink would cut the administrator off. */
+export function patternFaults(policy: Policy, host: Host, roles: Roles): readonly Diagnostic[] {
+  const span = { file: policy.file, line: 1, column: 1 };
+  const others = [
+    ...allPorts(host).filter(({ name }) => !['guest', 'closed'].includes(roles.get(name)?.kind ?? 'closed')),
+    ...host.interfaces,
+  ];
+  return policy.guestPorts.flatMap((pattern) => {
+    const hit = others.find(({ name }) => valueHolds(pattern, name));
+    if (hit === undefined) return [];
+    const message = `the pattern '${pattern}' of guest-ports fits '${hit.name}', which is no guest port`;
+    return [error('port-conflict', message, span, { related: [{ message: 'it is here', span: hit.span }] })];
+  });
 }
 
 /** In a tree of n bridges there are n - 1 links; one more is a loop, which a frame would circle for ever. */

@@ -1,6 +1,5 @@
 // RuleList -> the numbered list in iptables, in its own order, in chains of our own that INPUT, FORWARD and OUTPUT jump
 // to for managed interfaces only. No chain with a physdev-out test is reached from OUTPUT: the kernel refuses that.
-import { valueHolds } from '../model/field.ts';
 import { field, type Match } from '../model/match.ts';
 import { type ListRule, type Place, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { logLimit, logPrefix, ruleComment } from '../model/rule-prefix.ts';
@@ -12,7 +11,6 @@ import {
   type KernelRule,
   log,
   type Ruleset,
-  returnToCaller,
   type Statement,
 } from '../model/ruleset.ts';
 import { unreachable } from '../model/unreachable.ts';
@@ -111,24 +109,22 @@ function baseChain(base: BaseName, { ground }: RuleList): Chain {
 }
 
 /**
- * Ports with names of guest ports that appear while the rules are loaded stay closed: nothing comes from there, in no
+ * Ports that appear on a managed bridge while the rules are loaded stay closed: nothing comes from there, in no
  * connection state, and nothing goes there but what the exceptions send to everybody.
  */
 function strangers(end: 'in' | 'out', list: RuleList, chains: Chains): readonly KernelRule[] {
-  const { bridges, patterns } = list.ground;
   const rest = rulesOf(list).find(({ place, check }) => place.kind === 'everywhere' && check.kind === 'everything');
-  if (patterns.length === 0 || rest === undefined) return [];
-  const at = (name: string): Match => ({ kind: 'physdev', end, negated: false, name });
-  const bridged: readonly Match[] = end === 'in' ? [] : [{ kind: 'physdev-is', what: 'bridged', negated: false }];
-  const known = bridges
-    .flatMap(({ ports }) => ports.map(({ name }) => name))
-    .filter((name) => patterns.some((pattern) => valueHolds(pattern, name)));
+  if (rest === undefined) return [];
   const comment = ruleComment(rest.id);
-  const chain = chains.once(`bk-strange-${end}`, () => [
-    ...known.map((name) => ({ body: [at(name), returnToCaller] })),
-    { body: [targetOf(rest, chains)], comment },
-  ]);
-  return patterns.map((pattern) => ({ body: [...bridged, at(pattern), jump(chain)], comment }));
+  const denied = chains.once(`bk-strange-${end}`, () => [{ body: [targetOf(rest, chains)], comment }]);
+  const known = chains.once(`bk-known-${end}`, () => []);
+  const present: Match = { kind: 'physdev-is', what: end === 'in' ? 'in' : 'bridged', negated: false };
+  return list.ground.bridges.map(({ name, ports }) => {
+    const names = new Map(ports.map((port) => [port.name, known]));
+    const tree = portTree(end, names, `bk-${end}-${name}`, denied);
+    for (const chain of tree.chains) chains.add(chain);
+    return { body: [field(end === 'in' ? 'iifname' : 'oifname', name), present, jump(tree.root)], comment };
+  });
 }
 
 function basesOf(place: Place): readonly BaseName[] {

@@ -13,13 +13,23 @@ export type PortTree = {
 /** So many names are asked for one by one: a further chain would cost more than it saves. */
 const fewNames = 6;
 
-/** @param chainOf the chain of each port; @param prefix of the tree's own chain names */
-export function portTree(end: 'in' | 'out', chainOf: ReadonlyMap<string, string>, prefix: string): PortTree {
+/**
+ * @param chainOf the chain of each port
+ * @param prefix of the tree's own chain names
+ * @param otherwise the chain for names that are not in the tree; without it they come back
+ */
+export function portTree(
+  end: 'in' | 'out',
+  chainOf: ReadonlyMap<string, string>,
+  prefix: string,
+  otherwise?: string,
+): PortTree {
+  const last: readonly KernelRule[] = otherwise === undefined ? [] : [{ body: [goTo(otherwise)] }];
   const chains: Chain[] = [];
   const grow = (stem: string, names: readonly string[]): string => {
     const name = `${prefix}.${stem}`;
     const rules = names.length <= fewNames ? names.map(leaf) : branches(stem, names);
-    chains.push({ name, rules });
+    chains.push({ name, rules: [...rules, ...last] });
     return name;
   };
   const leaf = (port: string): KernelRule => ({ body: [at(end, port), goTo(chainOf.get(port) ?? '')] });

@@ -189,19 +189,29 @@ export function flowReports(flows: readonly PolicyFlow[], results: readonly Step
 async function tryAttack(stage: Stage, world: World, attack: Attack, options: LabOptions): Promise<AttackReport> {
   const steps = attackSteps(attack, { first: stage.slot.firstIdent + attack.number * 8 });
   const { seen, found } = await both(stage, world, steps);
-  return attackReport(attack, seen, found, options);
+  return attackReport(attack, { steps, results: seen, found }, options);
 }
+
+export type Course = {
+  readonly steps: readonly Step[];
+  readonly results: readonly StepResult[];
+  readonly found: readonly Difference[];
+};
 
 export function attackReport(
   attack: Attack,
-  results: readonly StepResult[],
-  found: readonly Difference[],
+  { steps, results, found }: Course,
   { backend, arp }: Pick<LabOptions, 'backend' | 'arp'>,
 ): AttackReport {
-  const outcome = attackOutcome(attack, results);
+  const outcome = attackOutcome(attack, steps, results);
   const lines = results.flatMap((result) => result.lines);
   const faults = faultsOf(outcome, found, arp === 'bound' && backend === 'nft');
   return { attack, outcome, differences: found, lines, faults };
+}
+
+/** A running flow that the policy does not allow never ran: nothing could be taken over. */
+export function wasTried({ attack, outcome }: AttackReport): boolean {
+  return !attack.running || outcome.introduced > 0;
 }
 
 /** A victim's frame at the attacker is a failure even when a later rule stops the relay, and so is a wrong prediction. */
@@ -217,12 +227,18 @@ function faultsOf(outcome: AttackOutcome, found: readonly Difference[], bound: b
             ? `${outcome.poisoned} caches were poisoned`
             : `only ${outcome.poisoned} of 2 caches were poisoned: nothing was tried`,
         ]),
+    ...(bound && outcome.answered < outcome.introduced
+      ? ['what was answered before the attack is answered no more']
+      : []),
+    ...(!bound && outcome.stops.length === 0 ? ['no numbered rule stopped it'] : []),
     ...(found.length > 0 ? [`the kernel did not do what was predicted, in ${found.length} places`] : []),
   ];
 }
 
 export function labFailed(report: LabReport): boolean {
+  const nothing = report.attacks.length === 0 && report.flows.length === 0;
   return (
+    nothing ||
     report.attacks.some(({ faults }) => faults.length > 0) ||
     report.flows.some(({ ok }) => !ok) ||
     report.flowDifferences.length > 0

@@ -35,32 +35,42 @@ export async function performAll(
   expected: readonly StepResult[],
 ): Promise<readonly StepResult[]> {
   const results: StepResult[] = [];
+  let mark = await stage.log.mark();
   for (const [index, step] of steps.entries()) {
     stage.signal.throwIfAborted();
     const prediction = expected[index];
     if (prediction === undefined) throw new Error(`step ${index} has no prediction`);
-    results.push(await perform(stage, step, prediction));
+    const { after, ...result } = await perform(stage, step, prediction, mark);
+    results.push(result);
+    mark = after;
   }
   return results;
 }
 
-async function perform(stage: Stage, step: Step, expected: StepResult): Promise<StepResult> {
-  const before = await stage.log.mark();
+/** What comes later than expected belongs to the next step: no line falls between two marks. */
+async function perform(
+  stage: Stage,
+  step: Step,
+  expected: StepResult,
+  before: Marker,
+): Promise<StepResult & { readonly after: Marker }> {
   const timeoutMs = expected.outcome === 'silent' ? patience / 1000 : longPatienceMs;
   const outcome = await run(stage, step, expected, timeoutMs);
-  const lines = await linesSince(stage, before, expected.lines.length);
-  return { outcome, lines, arrivals: hasTraffic(step) ? await arrivals(stage) : [] };
+  const { lines, after } = await linesSince(stage, before, expected.lines.length);
+  return { outcome, lines, after, arrivals: hasTraffic(step) ? await arrivals(stage) : [] };
 }
 
+type Lines = { readonly lines: readonly string[]; readonly after: Marker };
+
 /** Our lines since the mark; as many as are expected, or those that there are after a while. */
-async function linesSince({ log, slot }: Stage, before: Marker, expected: number): Promise<readonly string[]> {
+async function linesSince({ log, slot }: Stage, before: Marker, expected: number): Promise<Lines> {
   const deadline = Date.now() + longPatienceMs;
   for (;;) {
     const after = await log.mark();
     const lines = log.linesBetween(before, after).flatMap(({ text }) => (isOurs(text, slot) ? [text] : []));
     if (lines.length >= expected || Date.now() > deadline) {
       log.forget(after);
-      return lines;
+      return { lines, after };
     }
     await sleep(pollMs);
   }

@@ -7,7 +7,7 @@ import type { Ground, GroundBridge, GroundPort } from '../model/rule-list.ts';
 import type { Element, NamedSet } from '../model/ruleset.ts';
 
 /** These the rules name whether they have elements or not. */
-const always = ['own', 'mute', 'told', 'station'];
+const always = ['own', 'mute', 'told', 'station', 'ports'];
 
 export function bridgeSets(ground: Ground): readonly NamedSet[] {
   const ports = ground.bridges.flatMap((bridge) => bridge.ports);
@@ -42,7 +42,15 @@ function arpSets(ports: readonly GroundPort[]): readonly NamedSet[] {
 function cardSets(ports: readonly GroundPort[]): readonly NamedSet[] {
   const known = ports.filter(({ macs }) => macs !== undefined);
   const cards = known.flatMap(({ name, macs = [] }) => macs.map((mac) => [name, exactly(mac)]));
-  return [set('station', ['ifname', 'ether_addr'], cards), set('told', ['ifname'], known.map(nameOf))];
+  const closed = ports.filter(({ kind }) => kind === 'closed');
+  const border = ports.filter(({ kind }) => kind !== 'guest' && kind !== 'closed');
+  return [
+    set('ports', ['ifname'], ports.map(nameOf)),
+    set('closed', ['ifname'], closed.map(nameOf)),
+    set('border', ['ifname'], border.map(nameOf)),
+    set('station', ['ifname', 'ether_addr'], cards),
+    set('told', ['ifname'], known.map(nameOf)),
+  ];
 }
 
 /** What the host may say by its bridge devices, at each port, and what may come up to it, by the device's MAC. */

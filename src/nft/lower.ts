@@ -4,6 +4,7 @@
 
 import { exactly } from '../model/field.ts';
 import { printIpSet } from '../model/ip-set.ts';
+import { broadcastMac } from '../model/mac.ts';
 import { field, lookup, type Match, notField, notLookup } from '../model/match.ts';
 import { type Ground, type GroundPort, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { ruleComment } from '../model/rule-prefix.ts';
@@ -61,7 +62,7 @@ function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][num
       ...out,
       { name: 'leave', rules: leaveRules(rules, has, patterns, rest) },
       base('prerouting', 'prerouting', -300, prerouting(has, options, patterns, rest)),
-      base('forward', 'forward', -200, [{ body: [jump('leave')] }]),
+      base('forward', 'forward', -200, [...strangers(rest), { body: [jump('leave')] }]),
       base('output', 'output', -200, outputRules(has, options)),
       base('input', 'input', -200, inputRules(list.ground, atHost, has)),
     ],
@@ -83,11 +84,13 @@ function prerouting(
   return [
     ...sources.map((matches) => ({ body: [isIp, ...matches, accept] })),
     { body: [isArp, options.arp === 'bound' ? jump('arp_in') : accept] },
-    ...(has('station') ? [{ body: [isRarp, lookup('station', 'iifname', 'ether saddr'), accept] }] : []),
+    ...(has('station') ? [{ body: [isRarp, toEverybody, lookup('station', 'iifname', 'ether saddr'), accept] }] : []),
     { body: [{ kind: 'vmap', fields: ['iifname'], map: 'in_ports' }] },
     ...closedPatterns('iifname', patterns, rest),
   ];
 }
+
+const toEverybody = field('ether daddr', exactly(broadcastMac));
 
 type AtHost = (bridge: string, what: string) => ListRule | undefined;
 
@@ -175,6 +178,16 @@ function arpChain(has: Has): Chain {
   };
 }
 
+/** A port that appeared on a managed bridge after the rules were loaded: nothing goes from it to ours, or from ours to it. */
+function strangers(rest: ListRule | undefined): readonly KernelRule[] {
+  const target = rest === undefined ? drop : goTo(ruleChain(rest));
+  const comment = { comment: 'stranger' };
+  return [
+    { body: [lookup('ports', 'iifname'), notLookup('ports', 'oifname'), target], ...comment },
+    { body: [notLookup('ports', 'iifname'), lookup('ports', 'oifname'), target], ...comment },
+  ];
+}
+
 function leaveRules(
   rules: readonly ListRule[],
   has: Has,
@@ -186,8 +199,10 @@ function leaveRules(
     { body: [isIp, lookup('own', 'oifname', 'ip daddr'), notLookup('own', 'oifname', 'ip saddr'), accept] },
     ...crossing.map((matches) => ({ body: [isIp, ...matches, accept] })),
     // senders were proved where the frame came in
+    ...(has('closed') ? [{ body: [lookup('closed', 'oifname'), count, drop] }] : []),
     { body: [isArp, accept] },
-    { body: [isRarp, accept] },
+    // a migrated guest's announcement is for bridges to learn from, not for other guests
+    ...(has('border') ? [{ body: [isRarp, lookup('border', 'oifname'), accept] }] : []),
     ...broadcasts(rules),
     { body: [{ kind: 'vmap', fields: ['oifname'], map: 'out_ports' }] },
     ...closedPatterns('oifname', patterns, rest),

@@ -1,5 +1,6 @@
 // What both tables are made of.
 import { exactly } from '../model/field.ts';
+import { ofFamily } from '../model/ip-set.ts';
 import { field, type Match } from '../model/match.ts';
 import type { GroundPort, ListRule } from '../model/rule-list.ts';
 import type { Chain, KernelRule } from '../model/ruleset.ts';
@@ -24,8 +25,8 @@ type Datagrams = Extract<ListRule['check'], { kind: 'datagrams' }>;
 export function datagramMatches({ mac, source, destination, sport, dport }: Datagrams): readonly Match[] {
   return [
     ...(mac === undefined ? [] : [field('ether saddr', exactly(mac))]),
-    field('ip saddr', ...source),
-    field('ip daddr', ...destination),
+    field('ip saddr', ...ofFamily(source, 4)),
+    field('ip daddr', ...ofFamily(destination, 4)),
     field('meta l4proto', exactly(protocolNumbers.udp)),
     field('th sport', exactly(sport)),
     field('th dport', exactly(dport)),

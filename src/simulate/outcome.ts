@@ -3,12 +3,14 @@ import { printMac } from '../model/mac.ts';
 import { decodePacket, type Packet } from '../packet/packet.ts';
 import type { Attack, Party } from './attacks.ts';
 import { passed } from './flows.ts';
-import type { StepResult } from './scenario.ts';
+import type { Step, StepResult } from './scenario.ts';
 
 /** A rule that denied a redirected packet, and the ports it was on its way between. */
 export type Stop = { readonly number: number; readonly from: string; readonly to: string };
 
 export type AttackOutcome = {
+  /** Before the poisoning, how many of the two pings were answered: the others the policy does not allow. */
+  readonly introduced: number;
   /** Of the two victims, how many believed the lie when it was checked last. */
   readonly poisoned: number;
   /** Frames from one victim to the other that arrived at the attacker. */
@@ -20,15 +22,21 @@ export type AttackOutcome = {
   readonly stops: readonly Stop[];
 };
 
-/** Steps in the order of attackSteps(): introductions, lies, caches, probes, caches. */
-export function attackOutcome(attack: Attack, results: readonly StepResult[]): AttackOutcome {
+/** Steps as attackSteps() makes them: introductions, lies, caches, probes, caches. */
+export function attackOutcome(attack: Attack, steps: readonly Step[], results: readonly StepResult[]): AttackOutcome {
   const { attacker, victims } = attack;
   const lied = printMac(attacker.mac);
-  const probes = [results[8], results[10]].filter((result) => result !== undefined);
+  const ofKind = (kind: Step['kind']): readonly StepResult[] =>
+    results.filter((_, index) => steps[index]?.kind === kind);
+  const introductions = ofKind('ping').slice(0, 2);
+  const probes = ofKind('ping').slice(2);
   const arrivals = results.flatMap((result) => result.arrivals);
   const between = arrivals.filter(({ frame }) => isBetween(decodePacket(frame), victims));
   return {
-    poisoned: results.slice(-2).filter(({ outcome }) => outcome === lied).length,
+    introduced: introductions.filter(({ outcome }) => passed(outcome)).length,
+    poisoned: ofKind('neighbour')
+      .slice(-2)
+      .filter(({ outcome }) => outcome === lied).length,
     caught: between.filter(({ node, ifname }) => node === attacker.node && ifname === attacker.ifname).length,
     relayed: between.filter(
       ({ node, frame }) =>

@@ -172,6 +172,37 @@ const rows: readonly Row[] = [
     closed: ['vk65'],
   },
   {
+    what: "a guest with the host's own address",
+    policy: [['  kali5: { ip: 192.168.50.15 }', '  kali5: { ip: [192.168.50.15, 192.168.50.1] }']],
+    says: [
+      "policy.yaml:7:3: error[duplicate-address]: guest 'kali5' has the host's own address 192.168.50.1; its port stays closed",
+      "  host.yaml:20:3: the host's interface 'vmh2'",
+      "host.yaml:9:7: warning[unbound-port]: port 'vk65' of guest 'kali5' stays closed: the policy gives this guest no addresses",
+      "  hint: add 'kali5: { ip: ... }' under guests",
+    ],
+    closed: ['vk65'],
+  },
+  {
+    what: "a guest with the host's own MAC",
+    host: [['52:54:00:d7:1a:45', '52:54:00:a3:01:50']],
+    says: [
+      "policy.yaml:7:3: error[duplicate-mac]: guest 'kali5' has the host's own MAC 52:54:00:a3:01:50; its port stays closed",
+      "  host.yaml:20:3: the host's interface 'vmh2'",
+      "host.yaml:9:7: warning[unbound-port]: port 'vk65' of guest 'kali5' stays closed: the policy gives this guest no addresses",
+      "  hint: add 'kali5: { ip: ... }' under guests",
+    ],
+    closed: ['vk65'],
+  },
+  {
+    what: 'a pattern of guest ports that would close the uplink',
+    policy: [['allow:', "guest-ports: ['vk*', 'eth*']\nallow:"]],
+    says: [
+      "policy.yaml:1:1: error[port-conflict]: the pattern 'eth*' of guest-ports fits 'eth0', which is no guest port",
+      '  host.yaml:18:7: it is here',
+    ],
+    closed: undefined,
+  },
+  {
     what: 'names that nobody has, each once, with the one that was probably meant',
     policy: [
       ['from: kali4, to: lamp', 'from: kali44, to: [lamp, "10.0.0.1"]'],
@@ -283,6 +314,8 @@ test('every code that compiling knows occurred', () => {
   const codes = rows.flatMap(({ says }) => says.flatMap((line) => /\[([a-z-]+)\]:/.exec(line)?.[1] ?? []));
   assert.deepEqual([...new Set(codes)].toSorted(), [
     'bridge-loop',
+    'duplicate-address',
+    'duplicate-mac',
     'guest-without-port',
     'mac-conflict',
     'no-way',

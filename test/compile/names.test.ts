@@ -36,7 +36,7 @@ function textsNamed(name: string, line = name): Texts {
       { from: `${name.slice(0, 60)}.all`, to: 'any', service: ['ping', 'https'], log: true, id: line },
       { from: ifname, to: `${name.slice(0, 60)}.out`, service: 'any' },
     ],
-    'guest-ports': [`${ifname}*`],
+    'guest-ports': [`${ifname}p*`],
   };
   return { host: JSON.stringify(host), policy: JSON.stringify(policy) };
 }

@@ -2,7 +2,7 @@
 import { type Prefix, parsePrefix } from '../../src/model/ip.ts';
 import type { Scene, SceneInterface, SceneNode } from '../../src/model/scene.ts';
 
-export function prefix(text: string): Prefix {
+function prefix(text: string): Prefix {
   const value = parsePrefix(text);
   if (value === undefined) throw new Error(`${text} is no prefix`);
   return value;

@@ -9,8 +9,9 @@ import type { Ruleset } from '../../src/model/ruleset.ts';
 import { lowerNft } from '../../src/nft/lower.ts';
 import { echoRequest } from '../../src/packet/build.ts';
 import { attackSteps, attacksOn } from '../../src/simulate/attacks.ts';
-import { attackOutcome } from '../../src/simulate/outcome.ts';
+import { type AttackOutcome, attackOutcome } from '../../src/simulate/outcome.ts';
 import { perform, performAll } from '../../src/simulate/perform.ts';
+import type { StepResult } from '../../src/simulate/scenario.ts';
 import { sceneOf } from '../../src/simulate/scene.ts';
 import { World } from '../../src/simulate/world.ts';
 import { compiledFrom, example, factsOf } from '../support/compiled.ts';
@@ -95,56 +96,62 @@ function shortLine(line: string): string {
 
 const unchecked: readonly Ruleset[] = [lowerIptables(list), lowerNft(list, { arp: 'unchecked' })];
 
-/** Steps of attackSteps: the probes are the ninth and the eleventh. */
-const probes = [8, 10] as const;
+type Course = {
+  readonly pings: readonly StepResult[];
+  readonly all: readonly StepResult[];
+  readonly outcome: AttackOutcome;
+};
+
+/** The pings: two introductions, then, when the caches are poisoned, one from each victim to the other. */
+function attacked(number: number, ruleset: Ruleset): Course {
+  const attack = attacksOn(scene).find((one) => one.number === number);
+  assert.ok(attack);
+  const steps = attackSteps(attack, { first: 1 });
+  const all = performAll(new World(scene, ruleset), steps);
+  const pings = all.filter((_, index) => steps[index]?.kind === 'ping');
+  return { pings, all, outcome: attackOutcome(attack, steps, all) };
+}
+
+function logsOf({ pings }: Course): readonly (readonly string[])[] {
+  return pings.slice(2).map(({ lines }) => lines.map(shortLine));
+}
+
+function figures({ outcome: { introduced, poisoned, caught, relayed, answered } }: Course): readonly number[] {
+  return [introduced, poisoned, caught, relayed, answered];
+}
 
 for (const ruleset of unchecked) {
   for (const { number, attacker, victims, logs } of rows) {
     test(`${ruleset.backend}: attack ${number}, ${attacker} between ${victims.join(' and ')}`, () => {
       const attack = attacksOn(scene).find((one) => one.number === number);
-      assert.ok(attack);
-      assert.deepEqual([attack.attacker.node, ...attack.victims.map(({ node }) => node)], [attacker, ...victims]);
-      const world = new World(scene, ruleset);
-      const results = performAll(world, attackSteps(attack, { first: 1 }));
       assert.deepEqual(
-        probes.map((step) => results[step]?.lines.map(shortLine)),
-        logs,
+        [attack?.attacker.node, ...(attack?.victims ?? []).map(({ node }) => node)],
+        [attacker, ...victims],
       );
-      const { stops: _stops, ...outcome } = attackOutcome(attack, results);
-      assert.deepEqual(outcome, { poisoned: 2, caught: 0, relayed: 0, answered: 0, probes: 2 });
-      const introductions = results.slice(1, 3).map((result) => result.outcome);
-      assert.deepEqual(introductions, ['answered', 'answered'], 'before the lie the victims can speak');
+      const course = attacked(number, ruleset);
+      assert.deepEqual(logsOf(course), logs);
+      // both were introduced, both are poisoned; nothing was caught, relayed or answered then
+      assert.deepEqual(figures(course), [2, 2, 0, 0, 0]);
     });
   }
 }
 
 for (const { number, attacker, victims, lie } of rows) {
   test(`nft with ARP bound: attack ${number}, the lie of ${attacker} dies at its port and ${victims.join(' and ')} go on`, () => {
-    const attack = attacksOn(scene).find((one) => one.number === number);
-    assert.ok(attack);
-    const results = performAll(new World(scene, lowerNft(list, { arp: 'bound' })), attackSteps(attack, { first: 1 }));
-    const { stops, ...outcome } = attackOutcome(attack, results);
-    assert.deepEqual(outcome, { poisoned: 0, caught: 0, relayed: 0, answered: 2, probes: 2 });
-    assert.deepEqual(stops, []);
-    const denied = new Set(
-      results.flatMap(({ lines }) => lines.map(shortLine)).filter((line) => line.includes('DENY')),
-    );
-    assert.deepEqual([...denied], [lie]);
+    const course = attacked(number, lowerNft(list, { arp: 'bound' }));
+    assert.deepEqual(figures(course), [2, 0, 0, 0, 2]);
+    assert.deepEqual(course.outcome.stops, []);
+    const lines = course.all.flatMap((result) => result.lines.map(shortLine));
+    assert.deepEqual(new Set(lines.filter((line) => line.includes('DENY'))), new Set([lie]));
   });
 }
 
 test('without any rules the same attacks succeed: it is not the world that stops them', () => {
-  const relayed = rows.map(({ number }) => {
-    const attack = attacksOn(scene).find((one) => one.number === number);
-    assert.ok(attack);
-    const world = new World(scene, { backend: 'nft', tables: [] });
-    const outcome = attackOutcome(attack, performAll(world, attackSteps(attack, { first: 1 })));
-    return [number, outcome.poisoned, outcome.caught > 0, outcome.relayed > 0, outcome.answered];
-  });
-  assert.deepEqual(
-    relayed,
-    rows.map(({ number }) => [number, 2, true, true, 2]),
-  );
+  for (const { number } of rows) {
+    const { outcome } = attacked(number, { backend: 'nft', tables: [] });
+    assert.deepEqual([outcome.poisoned, outcome.answered], [2, 2], `attack ${number}`);
+    assert.ok(outcome.caught > 0 && outcome.relayed > 0, `attack ${number}`);
+  }
 });
 
 /** A rule that is left out, the attack that it stopped, and what the log of the first ping says then. */
@@ -169,13 +176,10 @@ test('one rule less: its attack goes one step further, and the next check stops 
       [lowerIptables(fewer), iptables],
       [lowerNft(fewer, { arp: 'unchecked' }), nft],
     ] as const) {
-      const attack = attacksOn(scene).find((one) => one.number === number);
-      assert.ok(attack);
-      const results = performAll(new World(scene, ruleset), attackSteps(attack, { first: 1 }));
       const say = `${ruleset.backend} without rule ${rule}`;
-      assert.deepEqual(results[probes[0]]?.lines.map(shortLine), log, say);
-      const outcome = attackOutcome(attack, results);
-      assert.deepEqual([outcome.caught > 0, outcome.relayed], [caught, 0], say);
+      const course = attacked(number, ruleset);
+      assert.deepEqual(logsOf(course)[0], log, say);
+      assert.deepEqual([course.outcome.caught > 0, course.outcome.relayed], [caught, 0], say);
     }
   }
 });

@@ -6,7 +6,7 @@ import { type Compiled, compile } from '../../src/compile/compile.ts';
 import { type Checked, printDiagnostic } from '../../src/model/diagnostic.ts';
 import type { Host } from '../../src/model/host.ts';
 import type { Policy } from '../../src/model/policy.ts';
-import { type ListRule, type RuleList, rulesOf } from '../../src/model/rule-list.ts';
+import type { RuleList } from '../../src/model/rule-list.ts';
 import { parsePolicy } from '../../src/policy/parse-policy.ts';
 import { parseHost } from '../../src/topology/host-file.ts';
 
@@ -14,7 +14,7 @@ export type Texts = { readonly host: string; readonly policy: string };
 
 export type Facts = { readonly host: Host; readonly policy: Policy };
 
-export const exampleFolder = join(import.meta.dirname, '..', '..', 'examples', 'two-bridge');
+const exampleFolder = join(import.meta.dirname, '..', '..', 'examples', 'two-bridge');
 
 export function exampleTexts(): Texts {
   const text = (name: string) => readFileSync(join(exampleFolder, name), 'utf8');
@@ -47,17 +47,6 @@ export function compiledFrom({ host, policy }: Facts): Compiled {
 
 export function listOf(texts: Texts): RuleList {
   return compiledFrom(factsOf(texts)).list;
-}
-
-export function ruleById(list: RuleList, id: string): ListRule {
-  const rule = rulesOf(list).find((one) => one.id === id);
-  assert.ok(
-    rule,
-    `no rule '${id}' among\n${rulesOf(list)
-      .map((one) => one.id)
-      .join('\n')}`,
-  );
-  return rule;
 }
 
 function checkedValue<T>({ value, diagnostics }: Checked<T>): T {

@@ -70,7 +70,7 @@ const rest = {
   options: new Uint8Array(),
 };
 
-export function frameOf(packet: PlainPacket): Packet {
+function frameOf(packet: PlainPacket): Packet {
   const { mac, toMac = elsewhere, source, destination, protocol } = packet;
   const ip = { ...rest, source, destination, protocol };
   return {

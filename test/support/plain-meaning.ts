@@ -50,8 +50,7 @@ export function decidePlainly(list: RuleList, hop: PlainHop, packet: PlainPacket
   const from = isStranger(list, hop, 'in');
   const to = isStranger(list, hop, 'out');
   for (const rule of rulesOf(list)) {
-    // behind a port with the name of a guest port, of which no guest is known, is nobody: it sends nothing, and gets
-    // nothing but what the exceptions send to everybody
+    // behind a port that nobody knows is nobody: it sends nothing, and gets nothing but what the exceptions send to all
     if (from || (to && rule.verdict === 'deny')) return { verdict: 'deny', rule: lastRule(list) };
     if (isAt(rule.place, hop) && holds(rule.check, packet, state)) return { verdict: rule.verdict, rule };
   }
@@ -66,7 +65,7 @@ export function decideLeaving(list: RuleList, bridge: string, port: string, pack
   const ground = list.ground.bridges.find(({ name }) => name === bridge);
   const known = ground !== undefined && knows(ground, port);
   if (!known && !isPatterned(list, port)) return 'accept';
-  if (known && ground.device === undefined) return 'deny';
+  if (known && (ground.device === undefined || isClosed(ground, port))) return 'deny';
   const rules = rulesOf(list);
   const firstDeny = rules.findIndex(({ verdict }) => verdict === 'deny');
   for (const [index, { place, check, verdict }] of rules.entries()) {
@@ -98,15 +97,20 @@ function isManaged({ ground }: RuleList, hop: PlainHop): boolean {
   }
 }
 
+/** A port of a managed bridge that was not there when the list was made. */
 function isStranger(list: RuleList, hop: PlainHop, direction: 'in' | 'out'): boolean {
-  const port =
-    hop.kind === 'bridged' ? hop[direction] : direction === 'in' && hop.kind !== 'output' ? hop.port : undefined;
-  if (port === undefined || !isPatterned(list, port)) return false;
-  return !list.ground.bridges.some((bridge) => knows(bridge, port));
+  if (hop.kind === 'output' || (direction === 'out' && hop.kind !== 'bridged')) return false;
+  const port = hop.kind === 'bridged' ? hop[direction] : hop.port;
+  const bridge = list.ground.bridges.find(({ name }) => name === (hop.kind === 'bridged' ? hop.bridge : hop.iif));
+  return port !== undefined && bridge !== undefined && !knows(bridge, port);
 }
 
 function knows({ ports }: GroundBridge, port: string): boolean {
   return ports.some(({ name }) => name === port);
+}
+
+function isClosed({ ports }: GroundBridge, port: string): boolean {
+  return ports.some(({ name, kind }) => name === port && kind === 'closed');
 }
 
 function isPatterned({ ground }: RuleList, port: string): boolean {

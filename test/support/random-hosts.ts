@@ -57,7 +57,7 @@ export const hostPlan: fc.Arbitrary<HostPlan> = fc.record({
   group: fc.array(small(40), { minLength: 1, maxLength: 3 }),
 });
 
-export const services = [
+const services = [
   'ping',
   'http',
   'ssh',
@@ -69,9 +69,6 @@ export const services = [
   'icmp/3/4',
   'proto/47',
 ] as const;
-
-/** A name in the policy, an address of it; and where it is. */
-export type Machine = { readonly name: string; readonly ips: readonly string[]; readonly mac?: string };
 
 type Built = {
   readonly bridges: Record<string, { readonly ports: Record<string, object> }>;

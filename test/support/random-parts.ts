@@ -41,7 +41,7 @@ const widths: Readonly<Record<Exclude<FieldType, 'ifname'>, number>> = {
   mark: 32,
 };
 
-export function number(bits: number): fc.Arbitrary<bigint> {
+function number(bits: number): fc.Arbitrary<bigint> {
   const last = (1n << BigInt(bits)) - 1n;
   return fc.oneof(fc.bigInt(0n, last), fc.bigInt(0n, 20n), fc.constantFrom(0n, 1n, last));
 }
