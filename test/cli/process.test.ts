@@ -38,7 +38,8 @@ for (const [argv, code, stdout, stderr] of usage) {
 
 /** util-linux script(1) gives the program a terminal. */
 async function onTerminal(env: Readonly<Record<string, string>>): Promise<string> {
-  const command = `${process.execPath} ${program} rules ${folder}`;
+  // Node takes the terminals of CI machines for colourless
+  const command = `env -u CI ${process.execPath} ${program} rules ${folder}`;
   const { code, stdout } = await runProgram('script', ['-qefc', command, '/dev/null'], {
     env: { TERM: 'xterm', ...env },
   });
