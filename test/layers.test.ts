@@ -2,7 +2,7 @@
 // at the edge touch the machine. A new folder needs a line here; an import that is not in its line is a failure.
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 type Layer = {
@@ -97,7 +97,7 @@ function faultsOf(file: string, text: string): readonly string[] {
   return [
     ...names,
     ...(/\bexport\s+default\b|\bas\s+default\b/.test(source) ? ['a default export'] : []),
-    ...importsOf(source).flatMap((one) => importFaults(one, folder, layer, touches)),
+    ...importsOf(source).flatMap((one) => importFaults(one, file, layer, touches)),
     ...(touches ? [] : machineWords(source)),
   ];
 }
@@ -108,17 +108,18 @@ function isEdge(path: string, { machine = [] }: Layer): boolean {
 
 function importFaults(
   { module, names, passedOn }: Import,
-  folder: string,
+  file: string,
   layer: Layer,
   touches: boolean,
 ): readonly string[] {
+  const [folder = ''] = file.split('/');
   if (passedOn) return [`passes on ${module}: say where a thing is, not where else it could be had`];
   if (module.startsWith('node:')) return nodeFault(module, names, folder, touches);
   if (!module.startsWith('.')) {
     const known = layer.packages?.includes(module.split('/')[0] ?? '') ?? false;
     return known ? [] : [`the package ${module}: ${folder} may use ${layer.packages?.join(', ') ?? 'none'}`];
   }
-  const target = join(folder, module).split('/');
+  const target = join(dirname(file), module).split('/');
   const other = target[0] ?? '';
   if (other === folder && target.length > 1) return [];
   if (layer.imports.includes(other) && target.length > 1) return [];
@@ -181,6 +182,10 @@ const rows: readonly (readonly [file: string, text: string, faults: number])[] =
   ['topology/read.ts', "import { readFile } from 'node:fs/promises';", 0],
   ['topology/live.ts', "import { readFile } from 'node:fs/promises';", 1],
   ['watch/sources/journal.ts', "import { spawn } from 'node:child_process';", 0],
+  ['watch/sources/journal.ts', "import { HostError } from '../../model/host-error.ts';", 0],
+  ['watch/sources/journal.ts', "import { scan } from '../scan.ts';", 0],
+  ['watch/sources/journal.ts', "import { main } from '../../cli/main.ts';", 1],
+  ['watch/sources/journal.ts', "import { random } from '../../../test/kernel/random.ts';", 1],
   ['watch/scan.ts', "import { spawn } from 'node:child_process';", 1],
   ['simulate/world.ts', 'const now = Date.now();', 1],
   ['cli/main.ts', 'const now = Date.now();', 0],
