@@ -36,10 +36,27 @@ const layers: Readonly<Record<string, Layer>> = {
     machine: 'all',
     because: 'the same on the real kernel, compared with the simulation',
   },
-  watch: {
+  machine: {
     imports: ['model'],
+    packages: ['diff'],
+    machine: 'all',
+    because:
+      'programs and files, here or over ssh, and changes that can be taken back; knows nothing of what they are for',
+  },
+  watch: {
+    imports: ['model', 'machine'],
     machine: ['sources/', 'store/'],
     because: 'a line of the kernel log becomes a LogEvent; its sources and its store are the edge',
+  },
+  doctor: {
+    imports: ['model', 'machine', 'watch'],
+    machine: 'all',
+    because: 'asks the machine which log path works, and says why not',
+  },
+  ufw: {
+    imports: ['model', 'machine', 'watch'],
+    machine: 'all',
+    because: "ufw's files, its start-up errors, and enabling it without locking anybody out",
   },
   cli: {
     imports: [
@@ -53,7 +70,10 @@ const layers: Readonly<Record<string, Layer>> = {
       'nft',
       'simulate',
       'lab',
+      'machine',
       'watch',
+      'doctor',
+      'ufw',
     ],
     packages: ['commander', 'zod'],
     machine: 'all',

@@ -1,0 +1,71 @@
+// One program that ends by itself, on this machine or another: what it printed, and how it ended.
+import { HostError } from '../model/host-error.ts';
+import type { Access } from './access.ts';
+
+export type Ran = {
+  /** 127 when it could not be started, as shells say it; `null` when a signal or the time limit ended it. */
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  /** The last of what it said on stderr. */
+  readonly said: string;
+};
+
+export type RunOptions = {
+  /** Goes to its standard input; without it the program reads nothing. */
+  readonly input?: string | Uint8Array;
+  /** Milliseconds; 30,000 without it. */
+  readonly timeoutMs?: number;
+};
+
+const usualTimeoutMs = 30_000;
+const mostSaid = 4_000;
+
+/** Its failure is a value: whoever asked knows what it means. */
+export async function run(
+  access: Access,
+  program: string,
+  args: readonly string[] = [],
+  { input, timeoutMs = usualTimeoutMs }: RunOptions = {},
+): Promise<Ran> {
+  const child = access.start(program, args, input === undefined ? 'unread' : 'read');
+  const chunks: Buffer[] = [];
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = `${said}${chunk.toString('utf8')}`.slice(-mostSaid);
+  });
+  // a program that does not read its input may close it first
+  child.stdin.on('error', () => undefined);
+  if (input !== undefined) child.stdin.end(input);
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  const code = await new Promise<number | null>((resolve) => {
+    child.on('error', ({ message }) => {
+      said = message;
+      resolve(127);
+    });
+    child.on('close', resolve);
+  });
+  clearTimeout(timer);
+  child.stdin.destroy();
+  return { code, stdout: Buffer.concat(chunks), said: said.trim() };
+}
+
+/** @throws HostError `code` when the program failed, with what it said */
+export async function mustRun(
+  access: Access,
+  code: string,
+  program: string,
+  args: readonly string[] = [],
+  options: RunOptions = {},
+): Promise<Buffer> {
+  const ran = await run(access, program, args, options);
+  if (ran.code === 0) return ran.stdout;
+  throw new HostError(code, failureText(access, [program, ...args], ran));
+}
+
+/** For a message: which program on which machine, and its own words. */
+export function failureText({ host }: Access, argv: readonly string[], { code, said }: Ran): string {
+  const where = host === '' ? '' : `${host}: `;
+  const how = code === null ? 'took too long' : `ended with ${code}`;
+  return `${where}'${argv.slice(0, 4).join(' ')}' ${how}${said === '' ? '' : `: ${said}`}`;
+}

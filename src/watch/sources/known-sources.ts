@@ -1,0 +1,123 @@
+// The names that a user gives -> sources. Without names: all that can be had on this machine; of `ssh:HOST` all that the
+// other machine has.
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { type Access, sshAccess } from '../../machine/access.ts';
+import { outputOf } from '../../machine/output.ts';
+import { HostError } from '../../model/host-error.ts';
+import { dmesg } from './dmesg.ts';
+import { logFile } from './file.ts';
+import { journal } from './journal.ts';
+import { kmsg } from './kmsg.ts';
+import { checkedPath, remoteFiles } from './remote-files.ts';
+import { remoteDmesg, remoteKmsg } from './remote-ring.ts';
+import type { Source } from './source.ts';
+import { standardInput } from './standard-input.ts';
+import { ulogd } from './ulogd.ts';
+
+/** Where syslog daemons put the kernel's messages: Debian, Ubuntu, Red Hat, openSUSE. */
+const usualFiles = [
+  '/var/log/kern.log',
+  '/var/log/ufw.log',
+  '/var/log/syslog',
+  '/var/log/messages',
+  '/var/log/firewall',
+] as const;
+
+/** Of ulogd2's own configuration file and of Debian's. */
+const usualUlogdFiles = ['/var/log/ulogd.json', '/var/log/ulog/ulogd.json'] as const;
+
+const sourceForms = 'kmsg, dmesg, journal, FILE, ulogd:FILE, ssh:HOST or -';
+
+/**
+ * @throws HostError 'usage' for a name that is none, 'bad-host', 'bad-path'
+ * @throws HostError 'ssh-failed' when the other machine cannot be asked what it has
+ */
+export async function sourcesNamed(names: readonly string[], signal: AbortSignal): Promise<readonly Source[]> {
+  if (names.length === 0) return localSources();
+  const found = await Promise.all(names.map((name) => sourceNamed(name, signal)));
+  const all = found.flat();
+  return all.filter((one, at) => all.findIndex((other) => other.name === one.name && other.host === one.host) === at);
+}
+
+async function sourceNamed(name: string, signal: AbortSignal): Promise<readonly Source[]> {
+  const [kind = '', rest = ''] = split(name);
+  switch (kind) {
+    case '-':
+      return [standardInput()];
+    case 'kmsg':
+      return [kmsg()];
+    case 'dmesg':
+      return [dmesg()];
+    case 'journal':
+      return [journal(rest === '' ? {} : { directory: rest })];
+    case 'file':
+      return [logFile(rest)];
+    case 'ulogd':
+      return [ulogd(rest)];
+    case 'ssh':
+      return remoteSources(sshAccess(rest), signal);
+    default:
+      if (name.includes('/')) return [logFile(name)];
+      throw new HostError('usage', `'${name}' is no source: ${sourceForms}; a file has a / in its name`);
+  }
+}
+
+function split(name: string): readonly string[] {
+  const at = name.indexOf(':');
+  return at < 0 ? [name] : [name.slice(0, at), name.slice(at + 1)];
+}
+
+/** dmesg shows the same ring as kmsg and loses more: it is asked only where kmsg does not answer. */
+function localSources(): readonly Source[] {
+  return [
+    canReadKmsg() ? kmsg() : dmesg(),
+    journal(),
+    ...usualFiles.map((path) => logFile(path)),
+    ...usualUlogdFiles.map((path) => ulogd(path)),
+  ];
+}
+
+/** Opening is not enough: kernels before 3.5 let it be opened and give EINVAL on every read. */
+function canReadKmsg(): boolean {
+  try {
+    const fd = openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      readSync(fd, Buffer.alloc(16 * 1024));
+      return true;
+    } catch (error) {
+      return ['EAGAIN', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '');
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** One fixed question to the shell over there: what does it have? */
+const question = [
+  'dd if=/dev/kmsg of=/dev/null bs=16384 count=1 2>/dev/null && echo kmsg',
+  'dmesg >/dev/null 2>&1 && echo dmesg',
+  'command -v journalctl >/dev/null && echo journal',
+  `for f in ${usualFiles.join(' ')}; do test -r $f && echo file:$f; done`,
+  `for f in ${usualUlogdFiles.join(' ')}; do test -r $f && echo ulogd:$f; done`,
+  'echo end',
+].join('; ');
+
+async function remoteSources(access: Access, signal: AbortSignal): Promise<readonly Source[]> {
+  const { stdout, code, said } = await outputOf(access, 'sh', ['-c', question], signal);
+  const answers = stdout.toString('latin1').split('\n');
+  if (!answers.includes('end')) {
+    throw new HostError('ssh-failed', `${access.host}: ssh ended with ${code}${said === '' ? '' : `: ${said}`}`);
+  }
+  const files = remoteFiles(access);
+  const options = { files, host: access.host, pollMs: 1_000 };
+  return answers.flatMap((answer): readonly Source[] => {
+    const [kind, path = ''] = split(answer);
+    if (kind === 'kmsg') return [remoteKmsg(access)];
+    if (kind === 'dmesg') return answers.includes('kmsg') ? [] : [remoteDmesg(access)];
+    if (kind === 'journal') return [journal({ access })];
+    if (kind === 'file') return [logFile(checkedPath(path), options)];
+    return kind === 'ulogd' ? [ulogd(checkedPath(path), options)] : [];
+  });
+}

@@ -1,0 +1,63 @@
+// A journald of a test's own: the real one, in a mount namespace with a /run of its own. It reads the machine's kernel
+// ring as every journald does. systemd need not run for that.
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, globSync, mkdirSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { needsRing } from './ring.ts';
+
+const program = ['/lib/systemd/systemd-journald', '/usr/lib/systemd/systemd-journald'].find((path) => existsSync(path));
+
+/** The reason to skip, or false. */
+export const needsJournald: string | false =
+  needsRing || (program === undefined ? 'needs systemd-journald (package systemd)' : false);
+
+const script =
+  'mount -t tmpfs -o size=64m tmpfs /run && mkdir -p /run/systemd/journal /run/log/journal/"$(cat /etc/machine-id)" || exit 1; ' +
+  '"$1" & daemon=$!; echo ready; while read -r word; do case $word in ' +
+  'stop) kill $daemon; wait $daemon; echo stopped;; start) "$1" & daemon=$!; echo started;; ' +
+  'rotate) kill -USR2 $daemon; sleep 0.3; echo rotated;; ' +
+  'wipe) find /run/log/journal -name "*@*.journal" -delete; echo wiped;; ' +
+  'slow) kill -STOP $daemon; echo slow;; go) kill -CONT $daemon; echo going;; esac; done; kill -CONT $daemon; kill $daemon; wait';
+
+type Word = 'stop' | 'start' | 'rotate' | 'wipe' | 'slow' | 'go';
+
+export class Journald {
+  /** For `journalctl --directory`: its namespace as seen from here. */
+  readonly directory: string;
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+
+  static async start(): Promise<Journald> {
+    const argv = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', program ?? ''];
+    const child = spawn('unshare', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    const journald = new Journald(child);
+    while (globSync('*/system.journal', { cwd: journald.directory }).length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return journald;
+  }
+
+  private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
+    this.#child = child;
+    this.directory = `/proc/${child.pid}/root/run/log/journal`;
+  }
+
+  async say(word: Word): Promise<void> {
+    const answer = once(this.#child.stdout, 'data');
+    this.#child.stdin.write(`${word}\n`);
+    await answer;
+  }
+
+  async end(): Promise<void> {
+    const gone = once(this.#child, 'exit');
+    this.#child.stdin.end();
+    await gone;
+  }
+}
+
+/** A place without any journal. */
+export function emptyJournal(directory: string): string {
+  mkdirSync(directory, { recursive: true });
+  return directory;
+}

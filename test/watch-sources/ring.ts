@@ -1,0 +1,146 @@
+// The kernel's ring for tests. It belongs to the whole machine: never cleared, never flooded; those who fill it take turns
+// and are slow enough for everybody else who reads along.
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { joinLabs, type Membership } from '../../src/lab/registry.ts';
+
+/** The reason to skip, or false. */
+export const needsRing: string | false = ringProblem();
+
+function ringProblem(): string | false {
+  if (process.getuid?.() !== 0) return 'the kernel ring and network namespaces need root';
+  try {
+    accessSync('/dev/kmsg', constants.R_OK | constants.W_OK);
+    return false;
+  } catch {
+    return 'there is no /dev/kmsg here';
+  }
+}
+
+/** A user's line: facility 1, level debug, so that no console prints it. One descriptor may write ten lines in 5 s only. */
+export function writeMark(text: string, facility = 1): void {
+  const fd = openSync('/dev/kmsg', constants.O_WRONLY);
+  try {
+    writeSync(fd, `<${facility * 8 + 7}>${text}\n`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The numbers of all records from now on, by a reader that never sleeps for long: what the kernel really had. */
+export function watchNumbers(): { readonly stop: () => readonly number[] } {
+  const fd = openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK);
+  const buffer = Buffer.alloc(16 * 1024);
+  const numbers: number[] = [];
+  const drain = (): void => {
+    try {
+      for (;;) {
+        const length = readSync(fd, buffer);
+        numbers.push(Number(buffer.toString('latin1', 0, Math.min(length, 64)).split(',')[1]));
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    }
+  };
+  drain();
+  const timer = setInterval(drain, 5);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      drain();
+      closeSync(fd);
+      return numbers;
+    },
+  };
+}
+
+export type RingLock = { readonly release: () => Promise<void> };
+
+/** util-linux `flock` holds the lock for as long as its standard input is open. */
+export async function lockRing(): Promise<RingLock> {
+  mkdirSync('/run/bridgekeeper', { recursive: true });
+  const holder = spawn('flock', ['/run/bridgekeeper/ring.lock', 'sh', '-c', 'echo; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await once(holder.stdout, 'data');
+  return {
+    release: async () => {
+      const gone = once(holder, 'exit');
+      holder.stdin.end();
+      await gone;
+    },
+  };
+}
+
+/** Pushes everything that is in the ring out of it, over two seconds: who polls loses nothing. */
+export async function turnRingOver(): Promise<number> {
+  const lines = 400; // of about 800 bytes: more than 256 KiB
+  for (let line = 0; line < lines; line++) {
+    writeMark(`bridgekeeper fills the ring ${'.'.repeat(750)} ${line}`);
+    if (line % 4 === 3) await sleep(20);
+  }
+  return lines;
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+/** A network namespace whose packets to 127.0.0.0/8 are logged by a real rule of netfilter. */
+export class Chatter {
+  readonly prefix: string;
+  readonly #membership: Membership;
+  readonly #child: Child;
+
+  /** Prefixes are unlike those of other runs. */
+  static async start(words: string): Promise<Chatter> {
+    const membership = await joinLabs();
+    const prefix = `${words} ${process.pid} `;
+    const rule = `table ip t {\n chain c {\n type filter hook input priority 0; udp sport != 9 log prefix "${prefix}"\n }\n}\n`;
+    const script = 'ip link set lo up && nft -f - <<E\n'.concat(rule, 'E\necho; exec python3 -c "$1"');
+    const child = spawn('unshare', ['-n', 'sh', '-c', script, 'sh', sender], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    return new Chatter(prefix, membership, child);
+  }
+
+  private constructor(prefix: string, membership: Membership, child: Child) {
+    this.prefix = prefix;
+    this.#membership = membership;
+    this.#child = child;
+  }
+
+  /** So many datagrams, each with a target port of its own as long as there are enough, so many in a second. */
+  async send(count: number, perSecond = 1_000): Promise<void> {
+    const done = once(this.#child.stdout, 'data');
+    this.#child.stdin.write(`${count} ${perSecond}\n`);
+    await done;
+  }
+
+  async stop(): Promise<void> {
+    const gone = once(this.#child, 'exit');
+    this.#child.stdin.end();
+    await gone;
+    await this.#membership.leave();
+  }
+}
+
+/** Reads `count rate` lines; sends in small bursts. `IP_MTU_DISCOVER` off: packets of one socket have different IDs. */
+const sender = `
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 40000))
+port = 0
+for line in sys.stdin:
+    count, rate = map(int, line.split())
+    begin = time.monotonic()
+    for n in range(count):
+        try:
+            s.sendto(b"x", ("127.0.0.1", 10000 + port % 20000))
+        except ConnectionRefusedError:
+            s.sendto(b"x", ("127.0.0.1", 10000 + port % 20000))
+        port += 1
+        ahead = begin + (n + 1) / rate - time.monotonic()
+        if ahead > 0.005: time.sleep(ahead)
+    print(flush=True)
+`;
