@@ -85,6 +85,8 @@ export async function turnRingOver(): Promise<number> {
   return lines;
 }
 
+let chatters = 0;
+
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
 /** A network namespace whose packets to 127.0.0.0/8 are logged by a real rule of netfilter. */
@@ -96,8 +98,8 @@ export class Chatter {
   /** Prefixes are unlike those of other runs. */
   static async start(words: string): Promise<Chatter> {
     const membership = await joinLabs();
-    const prefix = `${words} ${process.pid} `;
-    const rule = `table ip t {\n chain c {\n type filter hook input priority 0; udp sport != 9 log prefix "${prefix}"\n }\n}\n`;
+    const prefix = `${words} ${process.pid}.${chatters++} `;
+    const rule = `table ip t {\n chain c {\n type filter hook input priority 0; udp sport != 9 counter log prefix "${prefix}"\n }\n}\n`;
     const script = 'ip link set lo up && nft -f - <<E\n'.concat(rule, 'E\necho; exec python3 -c "$1"');
     const child = spawn('unshare', ['-n', 'sh', '-c', script, 'sh', sender], { stdio: ['pipe', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
@@ -110,11 +112,24 @@ export class Chatter {
     this.#child = child;
   }
 
-  /** So many datagrams, each with a target port of its own as long as there are enough, so many in a second. */
-  async send(count: number, perSecond = 1_000): Promise<void> {
+  /**
+   * So many datagrams, so many in a second, each with a target port of its own as long as there are enough. With `alike`
+   * so many in a row go to one port and have ID=0: their lines are equal.
+   */
+  async send(count: number, perSecond = 1_000, alike = 1): Promise<void> {
+    await this.#ask(`${count} ${perSecond} ${alike}`);
+  }
+
+  /** How many lines its rule has logged, by the kernel's own count. */
+  async logged(): Promise<number> {
+    return Number(/\bpackets (\d+)/.exec(await this.#ask('logged'))?.[1]);
+  }
+
+  async #ask(words: string): Promise<string> {
     const done = once(this.#child.stdout, 'data');
-    this.#child.stdin.write(`${count} ${perSecond}\n`);
-    await done;
+    this.#child.stdin.write(`${words}\n`);
+    const [answer] = await done;
+    return String(answer);
   }
 
   async stop(): Promise<void> {
@@ -125,21 +140,30 @@ export class Chatter {
   }
 }
 
-/** Reads `count rate` lines; sends in small bursts. `IP_MTU_DISCOVER` off: packets of one socket have different IDs. */
+/**
+ * Reads lines `count rate alike`, or `logged`; sends in small bursts. With IP_PMTUDISC_DO a socket that is not connected has
+ * ID=0 in every datagram (ip_select_ident_segs), else each has another one.
+ */
 const sender = `
-import socket, sys, time
+import socket, subprocess, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("127.0.0.1", 40000))
-port = 0
+sent = 0
 for line in sys.stdin:
-    count, rate = map(int, line.split())
+    if line == "logged\\n":
+        rules = subprocess.run(["nft", "list", "chain", "ip", "t", "c"], capture_output=True, text=True).stdout
+        print(rules.replace("\\n", " "), flush=True)
+        continue
+    count, rate, alike = map(int, line.split())
+    s.setsockopt(socket.IPPROTO_IP, 10, 1 if alike == 1 else 2)
     begin = time.monotonic()
     for n in range(count):
+        to = ("127.0.0.1", 10000 + sent // alike % 20000)
         try:
-            s.sendto(b"x", ("127.0.0.1", 10000 + port % 20000))
+            s.sendto(b"x", to)
         except ConnectionRefusedError:
-            s.sendto(b"x", ("127.0.0.1", 10000 + port % 20000))
-        port += 1
+            s.sendto(b"x", to)
+        sent += 1
         ahead = begin + (n + 1) / rate - time.monotonic()
         if ahead > 0.005: time.sleep(ahead)
     print(flush=True)

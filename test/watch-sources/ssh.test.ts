@@ -315,6 +315,22 @@ describe('by ssh', () => {
       if (needsRing === false) assert.ok(names.includes('kmsg') && !names.includes('dmesg'));
     });
 
+    it('by --access: the same, or those of its sources that are named', async () => {
+      const signal = new AbortController().signal;
+      const named = async (names: readonly string[]): Promise<readonly string[]> =>
+        (await sourcesNamed(names, signal, sshAccess('vps'))).map(({ host, name }) => `${host}/${name}`);
+      const all = (await sourcesNamed(['ssh:vps'], signal)).map(({ host, name }) => `${host}/${name}`);
+      assert.deepEqual(await named([]), all);
+      assert.deepEqual(await named(['dmesg', 'journal', '/var/log/kern.log', '/var/log/kern.log']), [
+        'vps/dmesg',
+        'vps/journal',
+        'vps/file:/var/log/kern.log',
+      ]);
+      for (const name of ['-', 'ssh:other', 'kern', '/var/log/../x y']) {
+        await assert.rejects(named([name]), { name: 'HostError' }, name);
+      }
+    });
+
     it('that cannot be reached is refused', async () => {
       await assert.rejects(sourcesNamed(['ssh:broken'], new AbortController().signal), {
         code: 'ssh-failed',

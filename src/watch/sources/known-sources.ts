@@ -1,7 +1,7 @@
 // The names that a user gives -> sources. Without names: all that can be had on this machine; of `ssh:HOST` all that the
 // other machine has.
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { type Access, sshAccess } from '../../machine/access.ts';
+import { type Access, local, sshAccess } from '../../machine/access.ts';
 import { outputOf } from '../../machine/output.ts';
 import { HostError } from '../../model/host-error.ts';
 import { dmesg } from './dmesg.ts';
@@ -28,13 +28,26 @@ const usualUlogdFiles = ['/var/log/ulogd.json', '/var/log/ulog/ulogd.json'] as c
 
 const sourceForms = 'kmsg, dmesg, journal, FILE, ulogd:FILE, ssh:HOST or -';
 
+const remoteForms = 'kmsg, dmesg, journal, FILE or ulogd:FILE';
+
+type RemoteFiles = ReturnType<typeof remoteFiles>;
+
 /**
+ * Sources of this machine, or of the one behind `access`; `ssh:HOST` is all that another machine has.
  * @throws HostError 'usage' for a name that is none, 'bad-host', 'bad-path'
  * @throws HostError 'ssh-failed' when the other machine cannot be asked what it has
  */
-export async function sourcesNamed(names: readonly string[], signal: AbortSignal): Promise<readonly Source[]> {
-  if (names.length === 0) return localSources();
-  const found = await Promise.all(names.map((name) => sourceNamed(name, signal)));
+export async function sourcesNamed(
+  names: readonly string[],
+  signal: AbortSignal,
+  access: Access = local,
+): Promise<readonly Source[]> {
+  const isHere = access.host === '';
+  if (names.length === 0) return isHere ? localSources() : remoteSources(access, signal);
+  const files = remoteFiles(access);
+  const found = await Promise.all(
+    names.map((name) => (isHere ? sourceNamed(name, signal) : [remoteSourceNamed(name, access, files)])),
+  );
   const all = found.flat();
   return all.filter((one, at) => all.findIndex((other) => other.name === one.name && other.host === one.host) === at);
 }
@@ -111,13 +124,31 @@ async function remoteSources(access: Access, signal: AbortSignal): Promise<reado
     throw new HostError('ssh-failed', `${access.host}: ssh ended with ${code}${said === '' ? '' : `: ${said}`}`);
   }
   const files = remoteFiles(access);
+  const isSource = (answer: string): boolean => /^(?:kmsg|dmesg|journal|file:.*|ulogd:.*)$/.test(answer);
+  return answers
+    .filter((answer) => isSource(answer) && !(answer === 'dmesg' && answers.includes('kmsg')))
+    .map((answer) => remoteSourceNamed(answer, access, files));
+}
+
+function remoteSourceNamed(name: string, access: Access, files: RemoteFiles): Source {
+  const [kind = '', rest = ''] = split(name);
   const options = { files, host: access.host, pollMs: 1_000 };
-  return answers.flatMap((answer): readonly Source[] => {
-    const [kind, path = ''] = split(answer);
-    if (kind === 'kmsg') return [remoteKmsg(access)];
-    if (kind === 'dmesg') return answers.includes('kmsg') ? [] : [remoteDmesg(access)];
-    if (kind === 'journal') return [journal({ access })];
-    if (kind === 'file') return [logFile(checkedPath(path), options)];
-    return kind === 'ulogd' ? [ulogd(checkedPath(path), options)] : [];
-  });
+  switch (kind) {
+    case 'kmsg':
+      return remoteKmsg(access);
+    case 'dmesg':
+      return remoteDmesg(access);
+    case 'journal':
+      return journal(rest === '' ? { access } : { access, directory: checkedPath(rest) });
+    case 'file':
+      return logFile(checkedPath(rest), options);
+    case 'ulogd':
+      return ulogd(checkedPath(rest), options);
+    default:
+      if (name.includes('/')) return logFile(checkedPath(name), options);
+      throw new HostError(
+        'usage',
+        `'${name}' is no source of another machine: ${remoteForms}; a file has a / in its name`,
+      );
+  }
 }

@@ -1,6 +1,7 @@
 // What a syslog daemon, journalctl or dmesg puts before the kernel's text -> when it was, and where the text begins.
 // Two forms fill log files and are read by their bytes; the rest are forms of saved texts.
 import { type LocalTime, timeWithoutYear } from './calendar.ts';
+import { minuteLength, readSyslogHead } from './syslog-head.ts';
 
 export type LineHead = {
   /** Where the kernel's text begins. */
@@ -26,6 +27,7 @@ export class LineHeads {
   #previous: number | undefined;
   /** The minute of the line before: most lines stand in the same. */
   #minuteText = '';
+  readonly #minuteBytes = Buffer.alloc(minuteLength);
   #minute: number | undefined;
 
   constructor(bounds: HeadBounds) {
@@ -38,6 +40,32 @@ export class LineHeads {
   }
 
   read(line: Buffer): LineHead {
+    return this.#usual(line) ?? this.#readText(line);
+  }
+
+  /** What fills log files. */
+  #usual(line: Buffer): LineHead | undefined {
+    const head = readSyslogHead(line, 0, line.length);
+    const minute = head === undefined ? undefined : this.#minuteIn(line);
+    if (head === undefined || minute === undefined) return undefined;
+    const { second, from, us } = head;
+    const wall = minute + second * 1000;
+    this.#previous = wall;
+    return us === undefined
+      ? { wall, wallSpan: 999, from, kernel: true }
+      : { wall, wallSpan: 999, from, us, kernel: true };
+  }
+
+  #minuteIn(line: Buffer): number | undefined {
+    for (let at = 0; at < minuteLength; at++) {
+      if (line[at] === this.#minuteBytes[at]) continue;
+      line.copy(this.#minuteBytes, 0, 0, minuteLength);
+      return this.#minuteOf(line.toString('latin1', 0, minuteLength));
+    }
+    return this.#minute;
+  }
+
+  #readText(line: Buffer): LineHead {
     const text = line.toString('latin1', 0, Math.min(line.length, headRoom));
     const head = this.#rfc3164(text) ?? this.#iso(text) ?? this.#rare(text) ?? { from: 0, kernel: false };
     if (head.wall !== undefined) this.#previous = head.wall;
@@ -48,7 +76,7 @@ export class LineHeads {
   #rfc3164(text: string): LineHead | undefined {
     if (text.charCodeAt(3) !== blank || text.charCodeAt(6) !== blank || text[9] !== ':' || text[12] !== ':')
       return undefined;
-    const minute = this.#minuteOf(text.slice(0, 12));
+    const minute = this.#minuteOf(text.slice(0, minuteLength));
     const second = Number(text.slice(13, 15));
     if (minute === undefined || !(second <= 60)) return undefined;
     const fraction = text[15] === '.' ? /^\.(\d{1,9})/.exec(text.slice(15, 26))?.[1] : undefined;
@@ -61,6 +89,7 @@ export class LineHeads {
   #minuteOf(text: string): number | undefined {
     if (text !== this.#minuteText) {
       this.#minuteText = text;
+      this.#minuteBytes.write(text, 'latin1');
       const time = localTime(text);
       const notAfter = this.#bounds.notAfter();
       const { zone } = this.#bounds;

@@ -7,6 +7,11 @@ export const mostRepeats = 10_000;
 
 const cutAt = 800;
 
+/** Worth making a text of: by its first letter. */
+export function mayRepeat(line: Uint8Array, from: number): boolean {
+  return line[from] === 0x6d || line[from] === 0x6c;
+}
+
 /** `text` is the message behind its head; `previous` the one before it, if that was a log line. */
 export function repeatOf(text: string, previous: string | undefined): Repeat | undefined {
   if (text.startsWith('last message repeated ')) {

@@ -2,7 +2,7 @@
 import { unescapedSyslog } from './escapes.ts';
 import { type HeadBounds, type LineHead, LineHeads } from './line-head.ts';
 import { lossOf, mayTellLoss } from './loss-words.ts';
-import { mostRepeats, repeatOf } from './repeats.ts';
+import { mayRepeat, mostRepeats, repeatOf } from './repeats.ts';
 import { type Gap, mayBeLogLine, type SourceItem, type SourceRecord, type Trust } from './source.ts';
 
 export type LineTrust = {
@@ -37,7 +37,7 @@ export class TextLines {
 
   #logLine(line: Buffer): readonly SourceItem[] {
     const head = this.#heads.read(line);
-    if (line.includes('message repeated ', head.from)) {
+    if (mayRepeat(line, head.from)) {
       const repeated = this.#repeated(line, head);
       if (repeated.length > 0) return repeated;
     }
@@ -48,9 +48,14 @@ export class TextLines {
 
   #record(head: LineHead, text: Buffer): SourceRecord {
     const { wall, wallSpan, us, sequence, facility, kernel } = head;
+    const trust = kernel ? this.#trust.kernel : this.#trust.other;
+    // what fills log files, and is quicker made at once than field by field
+    if (wall !== undefined && wallSpan !== undefined && us !== undefined && facility === undefined) {
+      return { kind: 'record', trust, us, wall, wallSpan, text };
+    }
     return {
       kind: 'record',
-      trust: kernel ? this.#trust.kernel : this.#trust.other,
+      trust,
       ...(us !== undefined && { us }),
       ...(wall !== undefined && { wall }),
       ...(wallSpan !== undefined && { wallSpan }),
