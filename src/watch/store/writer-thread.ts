@@ -1,0 +1,61 @@
+// The thread of the one writer: syncing to the disk never keeps anybody from reading /dev/kmsg. Batches come as messages,
+// and an answer goes back for each when it is stored.
+import { parentPort, workerData } from 'node:worker_threads';
+import { HostError } from '../../model/host-error.ts';
+import type { Fresh, SourceBatch } from './event-store.ts';
+import { GroupCommit, type GroupOptions } from './group-commit.ts';
+
+export type ThreadData = { readonly directory: string; readonly options: Omit<GroupOptions, 'now'> };
+
+export type ToThread =
+  | { readonly kind: 'batch'; readonly ticket: number; readonly batch: SourceBatch }
+  | { readonly kind: 'cursor'; readonly ticket: number; readonly host: string; readonly source: string }
+  | { readonly kind: 'close' };
+
+export type FromThread =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'stored'; readonly ticket: number; readonly fresh: Fresh }
+  | { readonly kind: 'cursor'; readonly ticket: number; readonly cursor: unknown }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'failed'; readonly code: string | undefined; readonly message: string };
+
+function tell(message: FromThread): void {
+  parentPort?.postMessage(message);
+}
+
+function fail(error: unknown): void {
+  const code = error instanceof HostError ? error.code : undefined;
+  tell({
+    kind: 'failed',
+    code,
+    message: code === undefined ? String((error as Error).stack) : (error as Error).message,
+  });
+  parentPort?.close();
+}
+
+function serve({ directory, options }: ThreadData): void {
+  const group = new GroupCommit(directory, fail, options);
+  parentPort?.on('message', (message: ToThread) => {
+    switch (message.kind) {
+      case 'batch':
+        group.add(message.batch, (fresh) => tell({ kind: 'stored', ticket: message.ticket, fresh }));
+        break;
+      case 'cursor': {
+        const cursor = group.store.cursor(message.host, message.source);
+        tell({ kind: 'cursor', ticket: message.ticket, cursor });
+        break;
+      }
+      default:
+        group.close();
+        tell({ kind: 'closed' });
+        parentPort?.close();
+    }
+  });
+  tell({ kind: 'open' });
+}
+
+try {
+  serve(workerData as ThreadData);
+} catch (error) {
+  fail(error);
+}
