@@ -1,0 +1,141 @@
+// The probe itself: what becomes of its rule when the doctor dies, what an earlier one left, the same by ssh, and the user's
+// own rules beside it.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Verdict } from '../../src/doctor/verdict.ts';
+import { joinLabs, type Membership } from '../../src/lab/registry.ts';
+import { program } from '../support/run-cli.ts';
+import { FakeSsh } from '../watch-sources/fake-ssh.ts';
+import { lockRing, type RingLock } from '../watch-sources/ring.ts';
+import { needsSituations, Situation, withJournald, withoutRsyslog } from './situation.ts';
+import { debian12, nftLog } from './situations.ts';
+
+suite('the probe', { skip: needsSituations }, () => {
+  let labs: Membership;
+  let lock: RingLock;
+  before(async () => {
+    labs = await joinLabs();
+    lock = await lockRing();
+  });
+  after(async () => {
+    await lock.release();
+    await labs.leave();
+  });
+
+  test('kill -9 of the doctor and its shell: the rule is gone within eleven seconds', async (t) => {
+    const on = await situation(t);
+    await debian12(on, 'ReadKMsg=no'); // it looks for as long as it may
+    const doctor = on.start(process.execPath, program, 'doctor', '--probe');
+    const gone = new Promise((resolve) => doctor.on('exit', resolve));
+    await on.until('nft list tables | grep -q bridgekeeper_probe');
+    await on.sh('for p in $(pgrep -f "[d]octor --probe"); do kill -9 $(pgrep -P $p) $p; done');
+    const begun = Date.now();
+    await gone;
+    assert.match(await on.sh('nft list tables'), /bridgekeeper_probe/, 'it was killed in the middle');
+    assert.notEqual(await on.sh(watchdogs), '');
+    await on.until('! nft list tables | grep -q bridgekeeper_probe');
+    const seconds = (Date.now() - begun) / 1000;
+    assert.ok(seconds < 12, `${seconds} s`);
+    t.diagnostic(`${seconds} s`);
+    await on.until(`[ -z "$(${watchdogs})" ]`);
+    assert.match(await on.sh('nft list ruleset'), /RULE 5 -- DENY/, "the user's rule stays");
+  });
+
+  test('a signal to the shell takes the rule away at once', async (t) => {
+    const on = await situation(t);
+    await debian12(on, 'ReadKMsg=no');
+    const doctor = on.start(process.execPath, program, 'doctor', '--probe');
+    const gone = new Promise((resolve) => doctor.on('exit', resolve));
+    await on.until('nft list tables | grep -q bridgekeeper_probe');
+    await on.sh('for p in $(pgrep -f "[d]octor --probe"); do kill -TERM $(pgrep -P $p); done');
+    assert.equal(await gone, 2, 'the doctor has no answer then');
+    assert.doesNotMatch(await on.sh('nft list tables'), /bridgekeeper_probe/);
+    await sleep(500); // the moment that dying takes
+    assert.equal(await on.sh(`${watchdogs} || true`), '');
+  });
+
+  test('what an earlier probe left is taken away, by nft and by the old iptables', async (t) => {
+    const on = await situation(t);
+    await withoutRsyslog(on);
+    await withJournald(on);
+    await on.sh(
+      "iptables-legacy -A INPUT -p tcp -j LOG --log-prefix 'mine: '; " +
+        "iptables-legacy -I OUTPUT 1 -o lo -p udp -j LOG --log-prefix 'BKPROBE-deadbeef '; " +
+        "nft 'add table ip bridgekeeper_probe_deadbeef; add table ip mine'",
+    );
+    const { code, stdout } = await on.doctor('--probe');
+    assert.equal(code, 0, stdout);
+    const rules = await on.sh('iptables-legacy-save; nft list tables');
+    assert.doesNotMatch(rules, /BKPROBE|bridgekeeper_probe/);
+    assert.match(rules, /mine: [\s\S]*table ip mine/);
+  });
+
+  test('by ssh: the same answers, the same fix, the same way back', async (t) => {
+    const on = await situation(t);
+    await debian12(on, 'Storage=none');
+    await otherMachine(on);
+    const here = await on.doctor('--probe', '-o', 'json');
+    const there = await on.doctor('--access', 'ssh:other', '--probe', '-o', 'json');
+    assert.equal(there.code, 3, there.stderr);
+    assert.deepEqual(verdictsOf(there.stdout), verdictsOf(here.stdout));
+    assert.equal(JSON.parse(there.stdout).host, 'other');
+    const before = await on.sh('find /etc/systemd -type f -exec sha256sum {} +');
+    const fixed = await on.doctor('--access', 'ssh:other', '--fix', 'journald-storage', '--yes');
+    assert.equal(fixed.code, 0, fixed.stderr);
+    assert.equal((await on.doctor('--access', 'ssh:other', '--probe')).code, 0);
+    assert.equal((await on.doctor('--undo')).code, 2, 'the change was made on another machine');
+    assert.equal((await on.doctor('--access', 'ssh:other', '--undo')).code, 0);
+    assert.equal(await on.sh('find /etc/systemd -type f -exec sha256sum {} +'), before);
+    assert.doesNotMatch(await on.sh('nft list tables'), /bridgekeeper_probe/);
+  });
+
+  test('by ssh: a machine that does not answer is no diagnosis', async (t) => {
+    const on = await situation(t);
+    await otherMachine(on);
+    const { code, stdout, stderr } = await on.doctor('--access', 'ssh:broken', '--probe');
+    assert.deepEqual([code, stdout], [2, '']);
+    assert.match(stderr, /broken: .*Connection refused/);
+  });
+
+  test('asked by nobody in particular: what only root sees is unknown, and no rule is added', async (t) => {
+    const on = await situation(t);
+    await withoutRsyslog(on);
+    await on.sh(nftLog());
+    const words = [process.execPath, program, 'doctor', '--probe', '-o', 'json'];
+    const { code, stdout } = await on.run(
+      'setpriv',
+      '--reuid=65534',
+      '--clear-groups',
+      '--bounding-set=-all',
+      ...words,
+    );
+    assert.equal(code, 0, stdout);
+    const states = new Map(verdictsOf(stdout).map(([path, state]) => [path, state]));
+    assert.equal(states.get('ring'), 'unknown');
+    assert.match(JSON.parse(stdout).probe.unsent, /only root/);
+  });
+});
+
+/** Other words than those of the shell that asks. */
+const watchdogs = 'pgrep -f [b]ridgekeeper-probe';
+
+async function situation(t: { readonly after: (action: () => Promise<void>) => void }): Promise<Situation> {
+  const on = await Situation.start();
+  t.after(() => on.end());
+  return on;
+}
+
+/** The stand-in for ssh, put where the situation finds it. */
+async function otherMachine(on: Situation): Promise<void> {
+  const ssh = new FakeSsh();
+  const script = readFileSync(join(process.env.PATH?.split(delimiter)[0] ?? '', 'ssh'), 'utf8');
+  ssh.end();
+  await on.sh('mkdir /run/ssh; printf %s "$1" >/usr/local/sbin/ssh; chmod 755 /usr/local/sbin/ssh', script);
+}
+
+function verdictsOf(stdout: string): readonly (readonly [string, string, string | undefined])[] {
+  return JSON.parse(stdout).paths.map(({ path, state, cause }: Verdict) => [path, state, cause]);
+}
