@@ -1,0 +1,337 @@
+// Two machines in namespaces: a server with files of ufw of its own, a real sshd, a real ufw; and a client, connected by a
+// wire. What the server changes of ufw's files, of /run and of its kernel settings is gone with it.
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { program, type Run, type RunOptions, runProgram } from '../support/run-cli.ts';
+
+/** For `node:test`: the reason to skip, or false. */
+export const needsUfw: string | false =
+  process.getuid?.() !== 0
+    ? 'namespaces need root'
+    : existsSync('/usr/sbin/ufw') && existsSync('/usr/sbin/sshd')
+      ? false
+      : 'needs the Debian packages ufw and openssh-server';
+
+/** Where root's ssh looks for its settings, whatever $HOME says. */
+const rootSsh = '/root/.ssh';
+
+const keygen = '/usr/bin/ssh-keygen';
+
+export const server = { 4: '10.99.0.1', 6: 'fd99::1' } as const;
+const client = { 4: '10.99.0.2', 6: 'fd99::2' } as const;
+
+/** Started in fresh namespaces; what is bound over a folder is seen by its programs only. */
+const setup = [
+  'set -e; dir=$1',
+  'ip link set lo up',
+  'if [ "$2" = server ]; then',
+  '  mount --bind "$dir/ufw" /etc/ufw; mount --bind "$dir/default" /etc/default',
+  'else',
+  '  mount --bind "$dir/ssh" "$3"',
+  'fi',
+  'mount --bind "$dir/run" /run',
+  'echo ready; exec cat',
+].join('\n');
+
+type Holder = ChildProcessByStdio<Writable, Readable, null>;
+
+export class UfwMachine {
+  readonly directory = mkdtempSync(join(tmpdir(), 'bridgekeeper-ufw-'));
+  readonly #holders: Holder[] = [];
+  #madeRootSsh = false;
+  readonly #unwritable: string[] = [];
+  readonly #children: ReturnType<typeof spawn>[] = [];
+
+  static async make(): Promise<UfwMachine> {
+    const machine = new UfwMachine();
+    machine.#makeFiles();
+    await machine.#hold('server');
+    await machine.#hold('client');
+    machine.#connect();
+    return machine;
+  }
+
+  #makeFiles(): void {
+    for (const name of ['server/run/sshd', 'client/run', 'client/ssh', 'state']) {
+      mkdirSync(join(this.directory, name), { recursive: true, mode: 0o755 });
+    }
+    execFileSync('cp', ['-a', '/etc/ufw', join(this.directory, 'server/ufw')]);
+    execFileSync('cp', ['-a', '/etc/default', join(this.directory, 'server/default')]);
+    this.resetUfw();
+    const key = join(this.directory, 'client/ssh/id_ed25519');
+    execFileSync(keygen, ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+    copyFileSync(`${key}.pub`, join(this.directory, 'server/authorized_keys'));
+    execFileSync(keygen, ['-q', '-t', 'ed25519', '-N', '', '-f', join(this.directory, 'server/host_key')]);
+    writeFileSync(join(this.directory, 'client/ssh/config'), 'Host *\n  StrictHostKeyChecking no\n  LogLevel ERROR\n');
+  }
+
+  /** As the package brings them. */
+  resetUfw(): void {
+    for (const name of ['user.rules', 'user6.rules', 'before.rules', 'before6.rules', 'after.rules', 'after6.rules']) {
+      copyFileSync(join('/usr/share/ufw/iptables', name), this.path(`/etc/ufw/${name}`));
+    }
+    copyFileSync('/usr/share/ufw/ufw.conf', this.path('/etc/ufw/ufw.conf'));
+  }
+
+  async #hold(name: string): Promise<void> {
+    const args = [
+      '-n',
+      '-m',
+      '--propagation',
+      'private',
+      'sh',
+      '-c',
+      setup,
+      'sh',
+      join(this.directory, name),
+      name,
+      rootSsh,
+    ];
+    if (mkdirSync(rootSsh, { recursive: true, mode: 0o700 }) !== undefined) this.#madeRootSsh = true;
+    const holder = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#holders.push(holder);
+    await once(holder.stdout, 'data');
+  }
+
+  #connect(): void {
+    const [one, two] = this.#holders.map(({ pid }) => `${pid}`);
+    this.inServer('ip', ['link', 'add', 'wire', 'type', 'veth', 'peer', 'name', 'wire', 'netns', `${two}`]);
+    for (const [pid, ips] of [
+      [one, server],
+      [two, client],
+    ] as const) {
+      const inside = ['-t', `${pid}`, '-n', 'ip'];
+      execFileSync('nsenter', [...inside, 'addr', 'add', `${ips[4]}/24`, 'dev', 'wire']);
+      execFileSync('nsenter', [...inside, 'addr', 'add', `${ips[6]}/64`, 'dev', 'wire', 'nodad']);
+      execFileSync('nsenter', [...inside, 'link', 'set', 'wire', 'up']);
+    }
+  }
+
+  #enter(index: number): readonly string[] {
+    return ['-t', `${this.#holders[index]?.pid}`, '-n', '-m', '--'];
+  }
+
+  /** Where a file of the server's is on this machine. */
+  path(file: string): string {
+    const inner = file
+      .replace(/^\/etc\/ufw\//, 'ufw/')
+      .replace(/^\/etc\/default\//, 'default/')
+      .replace(/^\/run\//, 'run/');
+    return join(this.directory, 'server', inner);
+  }
+
+  read(file: string): string {
+    return readFileSync(this.path(file), 'latin1');
+  }
+
+  write(file: string, text: string): void {
+    writeFileSync(this.path(file), text, 'latin1');
+  }
+
+  /** Of what waits for a confirmation. */
+  pendingTokens(): readonly string[] {
+    const folder = this.path('/run/bridgekeeper');
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder).flatMap((name) => /^ufw-pending-(.*)$/.exec(name)?.[1] ?? []);
+  }
+
+  /** Processes that wait for a confirmation. */
+  timers(): readonly number[] {
+    const folder = this.path('/run/bridgekeeper');
+    const names = existsSync(folder) ? readdirSync(folder) : [];
+    return names.flatMap((name) =>
+      name.startsWith('ufw-timer-') ? [Number(readFileSync(join(folder, name), 'latin1'))] : [],
+    );
+  }
+
+  /** Each leads a process group of its own. */
+  endTimers(): void {
+    for (const pid of this.timers()) {
+      try {
+        process.kill(-pid, 'SIGTERM');
+      } catch {
+        // it ended by itself
+      }
+    }
+    rmSync(this.path('/run/bridgekeeper'), { recursive: true, force: true });
+  }
+
+  writeSshConfig(text: string): void {
+    appendFileSync(join(this.directory, 'client/ssh/config'), text);
+  }
+
+  kill(pid: number): void {
+    process.kill(pid, 'SIGKILL');
+  }
+
+  /** @throws when it fails */
+  inServer(name: string, args: readonly string[]): string {
+    return execFileSync('nsenter', [...this.#enter(0), name, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  }
+
+  run(where: 'server' | 'client', argv: readonly string[], options: RunOptions = {}): Promise<Run> {
+    return runProgram('nsenter', [...this.#enter(where === 'server' ? 0 : 1), ...argv], options);
+  }
+
+  /** Our program on the server's console, without SSH. */
+  cli(...argv: readonly string[]): Promise<Run> {
+    return this.run('server', [process.execPath, program, ...argv], { env: this.#environment });
+  }
+
+  /** The same with something on its standard input. */
+  cliWith(input: string, ...argv: readonly string[]): Promise<Run> {
+    return this.run('server', [process.execPath, program, ...argv], { env: this.#environment, input });
+  }
+
+  /** Nothing below may be written, as in a container. */
+  makeUnwritable(path: string): void {
+    this.inServer('mount', ['--bind', path, path]);
+    this.inServer('mount', ['-o', 'remount,ro,bind', path]);
+    this.#unwritable.push(path);
+  }
+
+  makeWritable(): void {
+    for (const path of this.#unwritable.splice(0)) this.inServer('umount', [path]);
+  }
+
+  /** A container has no modules of its host's kernel. */
+  hideModules(): void {
+    if (existsSync('/lib/modules')) this.inServer('mount', ['-t', 'tmpfs', 'none', '/lib/modules']);
+  }
+
+  enableInFile(): void {
+    this.write('/etc/ufw/ufw.conf', this.read('/etc/ufw/ufw.conf').replace('ENABLED=no', 'ENABLED=yes'));
+  }
+
+  /** Whether chains of the user's rules are loaded. */
+  hasFilter(): boolean {
+    return this.inServer('iptables-save', []).includes('ufw-user-input');
+  }
+
+  removeFile(file: string): void {
+    rmSync(this.path(file));
+  }
+
+  /** Our program on the server, in a real session of SSH that comes from the client. */
+  cliBySession(port: number, address: string, ...argv: readonly string[]): Promise<Run> {
+    return this.bySession(port, address, this.cliWords(argv));
+  }
+
+  /** For a shell. */
+  cliWords(argv: readonly string[]): string {
+    return [`BRIDGEKEEPER_STATE=${join(this.directory, 'state')}`, process.execPath, program, ...argv].join(' ');
+  }
+
+  bySession(port: number, address: string, command: string): Promise<Run> {
+    return this.run('client', ['ssh', '-o', 'BatchMode=yes', '-p', `${port}`, `root@${address}`, command]);
+  }
+
+  /** Our program on the client, which reaches the server by SSH. */
+  cliFromClient(...argv: readonly string[]): Promise<Run> {
+    return this.run('client', [process.execPath, program, ...argv], { env: this.#environment });
+  }
+
+  get #environment(): Readonly<Record<string, string>> {
+    return { BRIDGEKEEPER_STATE: join(this.directory, 'state'), SSH_CONNECTION: '' };
+  }
+
+  /** Options of sshd_config, one a line. */
+  async startSshd(...lines: readonly string[]): Promise<number> {
+    const config = join(this.directory, 'server/sshd_config');
+    const keys = [
+      `HostKey ${join(this.directory, 'server/host_key')}`,
+      `AuthorizedKeysFile ${join(this.directory, 'server/authorized_keys')}`,
+    ];
+    const usual = [
+      'UsePAM no',
+      'StrictModes no',
+      'PermitRootLogin prohibit-password',
+      'LogLevel FATAL',
+      'PidFile none',
+    ];
+    writeFileSync(config, [...keys, ...usual, ...lines, ''].join('\n'));
+    const daemon = spawn('nsenter', [...this.#enter(0), '/usr/sbin/sshd', '-D', '-e', '-f', config], {
+      stdio: 'inherit',
+    });
+    this.#children.push(daemon);
+    const port = Number(lines.find((line) => line.startsWith('Port '))?.slice(5));
+    for (let tries = 0; tries < 100 && !this.listens(port); tries++)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    return port;
+  }
+
+  async stopSshd(): Promise<void> {
+    for (const child of this.#children.splice(0)) {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+    }
+  }
+
+  listens(port: number): boolean {
+    return this.inServer('ss', ['-Hltn', `sport = :${port}`]).trim() !== '';
+  }
+
+  /** Whether a new connection comes through, from the client by its address of this family. */
+  async reaches(port: number, family: 4 | 6, from?: string): Promise<boolean> {
+    const script = [
+      'import socket, sys',
+      'target, port, source = sys.argv[1], int(sys.argv[2]), sys.argv[3]',
+      's = socket.create_connection((target, port), timeout=1, source_address=(source, 0) if source else None)',
+    ].join('\n');
+    const argv = ['python3', '-c', script, server[family], `${port}`, from ?? ''];
+    return (await this.run('client', argv)).code === 0;
+  }
+
+  /** A plain listener on all addresses, which is no sshd. */
+  async listenOn(port: number): Promise<void> {
+    const script = [
+      'import socket, time',
+      's = socket.create_server(("::", %d), family=socket.AF_INET6, dualstack_ipv6=True)'.replace('%d', `${port}`),
+      'time.sleep(600)',
+    ].join('\n');
+    this.#children.push(spawn('nsenter', [...this.#enter(0), 'python3', '-c', script], { stdio: 'inherit' }));
+    for (let tries = 0; tries < 100 && !this.listens(port); tries++)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
+  async end(): Promise<void> {
+    this.endTimers();
+    for (const child of this.#children) child.kill('SIGTERM');
+    await Promise.all(
+      this.#holders.map(async (holder) => {
+        const gone = once(holder, 'exit');
+        holder.stdin.end();
+        await gone;
+      }),
+    );
+    rmSync(this.directory, { recursive: true, force: true });
+    if (this.#madeRootSsh) removeIfEmpty(rootSsh);
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // somebody else needs it by now
+  }
+}
