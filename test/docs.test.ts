@@ -33,15 +33,23 @@ function helpWords(help: string, heading: string): readonly string[] {
   return [...section.matchAll(/^ {2}(\S.*?)(?: {2}|$)/gm)].map(([, words = '']) => words);
 }
 
-const commands = helpWords(printed('--help'), 'Commands').map((words) => words.split(' ')[0] ?? '');
+function commandsIn(help: string): readonly string[] {
+  return helpWords(help, 'Commands')
+    .map((words) => words.split(' ')[0] ?? '')
+    .filter((name) => name !== 'help');
+}
+
+/** `lab`, and where a command has commands of its own, each of them: `ufw check`. */
+const commands = commandsIn(printed('--help')).flatMap((name) => {
+  const parts = commandsIn(printed(name, '--help'));
+  return parts.length === 0 ? [name] : parts.map((part) => `${name} ${part}`);
+});
 
 const optionsOf = new Map(
-  commands
-    .filter((command) => command !== 'help')
-    .map((command) => [
-      command,
-      helpWords(printed(command, '--help'), 'Options').map((words) => /--[a-z-]+/.exec(words)?.[0] ?? ''),
-    ]),
+  commands.map((command) => [
+    command,
+    helpWords(printed(...command.split(' '), '--help'), 'Options').map((words) => /--[a-z-]+/.exec(words)?.[0] ?? ''),
+  ]),
 );
 
 describe('commands, options, exit codes', () => {

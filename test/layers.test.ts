@@ -43,6 +43,10 @@ const layers: Readonly<Record<string, Layer>> = {
     because:
       'programs and files, here or over ssh, and changes that can be taken back; knows nothing of what they are for',
   },
+  explain: {
+    imports: ['model', 'compile'],
+    because: 'a LogEvent, held against policy, host and rules; from compile who is behind a port and whose a name is',
+  },
   watch: {
     imports: ['model', 'machine'],
     machine: ['sources/', 'store/'],
@@ -70,6 +74,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'nft',
       'simulate',
       'lab',
+      'explain',
       'machine',
       'watch',
       'doctor',

@@ -7,6 +7,8 @@ export const exitCodes = {
   refused: 2,
   /** What was tried did not come out as it must. */
   verificationFailed: 3,
+  /** It would have locked the user out, and was not done. */
+  lockOut: 5,
   bug: 70,
   interrupted: 130,
 } as const;

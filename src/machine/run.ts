@@ -66,6 +66,8 @@ export async function mustRun(
 /** For a message: which program on which machine, and its own words. */
 export function failureText({ host }: Access, argv: readonly string[], { code, said }: Ran): string {
   const where = host === '' ? '' : `${host}: `;
+  // a script's text says nothing to who reads the message
+  const words = argv[1] === '-c' ? argv.slice(0, 1) : argv.slice(0, 4);
   const how = code === null ? 'took too long' : `ended with ${code}`;
-  return `${where}'${argv.slice(0, 4).join(' ')}' ${how}${said === '' ? '' : `: ${said}`}`;
+  return `${where}'${words.join(' ')}' ${how}${said === '' ? '' : `: ${said}`}`;
 }

@@ -1,0 +1,110 @@
+// `explain`: lines of the firewall log in plain sentences: who sent what, what he claimed, which rule decided by which line
+// of the policy, and whether it looks like an attack.
+import { statSync } from 'node:fs';
+import { explainEvent } from '../explain/explain.ts';
+import type { Explanation } from '../explain/explanation.ts';
+import { explanationText } from '../explain/sentences.ts';
+import { HostError } from '../model/host-error.ts';
+import type { LogEvent } from '../model/log-event.ts';
+import { parseLogLine } from '../watch/parse-line.ts';
+import { unescapedSyslog } from '../watch/sources/escapes.ts';
+import { LineHeads } from '../watch/sources/line-head.ts';
+import { escaped } from './escaped.ts';
+import { exitCodes } from './exit-codes.ts';
+import { explanationJson, unexplainedJson } from './explanation-json.ts';
+import { inputLines } from './input-lines.ts';
+import { type Format, tell } from './output.ts';
+import { printLines } from './print-lines.ts';
+import { type KnownSite, readSite, type SiteOptions } from './site.ts';
+
+export type ExplainOptions = SiteOptions & { readonly output: Format };
+
+/** The first word is a directory if there is one of this name; the others are lines, else they come by standard input. */
+export async function explain(words: readonly string[], options: ExplainOptions): Promise<number> {
+  const { directory, lines } = split(words);
+  const isPiped = lines.length === 0;
+  if (isPiped && (options.host === '-' || options.policy === '-'))
+    throw new HostError('usage', 'standard input cannot be the lines and also the host or the policy');
+  const known = await readSite(directory, { ...options });
+  if (known === undefined) return exitCodes.faults;
+  const explainer = new LineExplainer(known);
+  const count = isPiped
+    ? await explainInput(explainer, options.output)
+    : await explainAll(lines, explainer, options.output);
+  return count === 0 || known.faulty ? exitCodes.faults : exitCodes.fine;
+}
+
+function split([first, ...rest]: readonly string[]): { directory: string | undefined; lines: readonly string[] } {
+  if (first === undefined) return { directory: undefined, lines: [] };
+  const isDirectory = statSync(first, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isDirectory ? { directory: first, lines: rest } : { directory: undefined, lines: [first, ...rest] };
+}
+
+async function explainAll(lines: readonly string[], explainer: LineExplainer, output: Format): Promise<number> {
+  let explained = 0;
+  for (const text of lines) {
+    const line = Buffer.from(text);
+    const one = explainer.explain(line);
+    if (one === undefined) tell(`'${escaped(text)}' is no line of the firewall log`);
+    else explained++;
+    await show(line, one, output, lines.length > 1);
+  }
+  return explained;
+}
+
+/** Of a whole log most lines are of other kinds: they are counted, not shown. */
+async function explainInput(explainer: LineExplainer, output: Format): Promise<number> {
+  let explained = 0;
+  let others = 0;
+  for await (const line of inputLines(process.stdin)) {
+    const one = explainer.explain(line);
+    if (one === undefined) {
+      if (line.length > 0) others++;
+      continue;
+    }
+    explained++;
+    await show(line, one, output, true);
+  }
+  if (explained === 0) tell(`none of ${others} lines is a line of the firewall log`);
+  else if (others > 0) tell(`${others} other lines are no lines of the firewall log`);
+  return explained;
+}
+
+async function show(line: Buffer, one: Explained | undefined, output: Format, withLine: boolean): Promise<void> {
+  if (output === 'json') {
+    await printLines([
+      one === undefined ? unexplainedJson(line.toString()) : explanationJson(one.event, one.explanation),
+    ]);
+  } else if (one !== undefined) {
+    const sentences = explanationText(one.explanation).map(escaped);
+    await printLines(
+      withLine ? [escaped(one.event.raw.trim()), ...sentences.map((text) => `  ${text}`), ''] : sentences,
+    );
+  }
+}
+
+type Explained = { readonly event: LogEvent; readonly explanation: Explanation };
+
+class LineExplainer {
+  readonly #known: KnownSite;
+  readonly #heads = new LineHeads({ notAfter: Date.now });
+
+  constructor(known: KnownSite) {
+    this.#known = known;
+  }
+
+  explain(line: Buffer): Explained | undefined {
+    const { site, seen, prefixes } = this.#known;
+    const { from } = this.#heads.read(line);
+    const event = parseLogLine(unescapedSyslog(line.subarray(from)), prefixes);
+    if (event === undefined) return undefined;
+    seen.learn(event);
+    const saidHost = hostIn(line.toString('latin1', 0, from));
+    return { event, explanation: explainEvent(event, site, { seen, saidHost }) };
+  }
+}
+
+/** Before the tag stands the machine. */
+function hostIn(head: string): string | undefined {
+  return /(?:^|\s)([A-Za-z0-9][A-Za-z0-9.:_-]{0,254}) kernel: ?(?:\[|$)/.exec(head)?.[1];
+}
