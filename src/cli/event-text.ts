@@ -22,6 +22,8 @@ export type PrintedEvent = {
   readonly sources: readonly string[];
   readonly folded?: boolean | undefined;
   readonly event: LogEvent;
+  /** Events of one packet share it. */
+  readonly path?: number | undefined;
   /** Where host and policy are at hand. */
   readonly meaning?: Attribution;
 };
@@ -129,7 +131,7 @@ function lostText(lost: Lost): string {
 
 /** One line, versioned: `version` changes when a reader of an older form could be misled. */
 function eventJson(printed: PrintedEvent): string {
-  const { id, host, epoch, us, wall, wallSpan, trust, sources, folded, event, meaning } = printed;
+  const { id, host, epoch, us, wall, wallSpan, trust, sources, folded, event, path, meaning } = printed;
   const json = JSON.stringify(
     {
       version: 1,
@@ -144,6 +146,7 @@ function eventJson(printed: PrintedEvent): string {
       sources,
       ...(folded === true && { folded }),
       ...event,
+      path,
       meaning,
     },
     plainValue,

@@ -310,6 +310,18 @@ describe('what cannot be read', () => {
   });
 });
 
+describe('a place that is none', () => {
+  for (const cursor of [{}, { file: 5, offset: 1, tail: '' }, { file: '1:2', offset: -1, tail: '' }]) {
+    it(`${JSON.stringify(cursor)}: the file is read anew, as by another witness`, async () => {
+      const writer = new LogWriter(freshPath());
+      writer.append(2);
+      const { batches, texts } = await readOn(writer.path, cursor);
+      assert.equal(batches[0]?.reread, true);
+      assert.deepEqual(texts, writer.written);
+    });
+  }
+});
+
 describe('trust in a file', () => {
   const rows: readonly [path: string, owner: 'root' | 'system' | 'other', kernel: number, other: number][] = [
     ['/var/log/kern.log', 'root', 2, 1],

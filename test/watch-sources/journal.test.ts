@@ -140,6 +140,20 @@ describe('journald on this machine', { skip: needsJournald }, () => {
     const [gap] = missed;
     assert.deepEqual(gap?.lost, { exact: Number(/^Missed (\d+) kernel messages/.exec(gap?.said ?? '')?.[1]) });
     assert.ok(typeof gap?.lost === 'object' && 'exact' in gap.lost && gap.lost.exact > 100);
+    const { after, before } = gap.between;
+    assert.equal(after?.epoch, bootId());
+    assert.ok((after?.us ?? 0) > 0 && (after?.us ?? 0) < (before?.us ?? 0), 'between two stamps of the kernel');
+  });
+
+  it('that is given a place that is none begins anew, as another witness', async () => {
+    const text = mark();
+    writeMark(text);
+    const { batches, texts } = await collect(source(), {
+      cursor: { journal: '--file=/etc/shadow' },
+      enough: until(text),
+    });
+    assert.equal(batches[0]?.reread, true);
+    assert.ok(texts.includes(text));
   });
 
   it('that is not there is a finding', async () => {

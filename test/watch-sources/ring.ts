@@ -140,6 +140,9 @@ export class Chatter {
   }
 }
 
+/** The target port of the first datagram; the next one has the next. */
+export const firstPort = 1024;
+
 /**
  * Reads lines `count rate alike`, or `logged`; sends in small bursts. With IP_PMTUDISC_DO a socket that is not connected has
  * ID=0 in every datagram (ip_select_ident_segs), else each has another one.
@@ -158,7 +161,7 @@ for line in sys.stdin:
     s.setsockopt(socket.IPPROTO_IP, 10, 1 if alike == 1 else 2)
     begin = time.monotonic()
     for n in range(count):
-        to = ("127.0.0.1", 10000 + sent // alike % 20000)
+        to = ("127.0.0.1", ${firstPort} + sent // alike % 15000)
         try:
             s.sendto(b"x", to)
         except ConnectionRefusedError:

@@ -72,6 +72,7 @@ class Follower {
 
   async *batches(cursor: Cursor | undefined): AsyncGenerator<Batch> {
     this.#place = placeOf(cursor);
+    if (cursor !== undefined && this.#place === undefined) yield { items: [], reread: true };
     for (;;) {
       const problem = yield* this.#oneWay();
       if (problem !== undefined && problem !== this.#told) {

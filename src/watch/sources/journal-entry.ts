@@ -1,7 +1,7 @@
 // One journal entry -> a record, journald's own word about loss, or nothing.
 import { plainBootId } from './boot-clock.ts';
 import type { JournalEntry } from './export-format.ts';
-import { type Gap, mayBeLogLine, type SourceItem } from './source.ts';
+import { type Gap, mayBeLogLine, type Point, type SourceItem } from './source.ts';
 
 export const journalFields = [
   '__CURSOR',
@@ -39,6 +39,15 @@ export function journalItem(entry: JournalEntry, exactCount: boolean): SourceIte
     ...(facility !== undefined && { facility }),
     text,
   };
+}
+
+/** When the kernel said this, by its own clock. */
+export function kernelPoint(entry: JournalEntry): Point | undefined {
+  const us = numberOf(entry._SOURCE_MONOTONIC_TIMESTAMP);
+  const epoch = plainBootId(entry._BOOT_ID?.toString('latin1') ?? '');
+  if (us === undefined || epoch === undefined) return undefined;
+  const wall = wallOf(entry, us);
+  return { epoch, us, ...(wall !== undefined && { wall }) };
 }
 
 /** When the kernel spoke, not when journald heard it: at its start it reads what is minutes old. */

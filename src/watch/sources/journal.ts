@@ -3,13 +3,14 @@
 import { type Access, local } from '../../machine/access.ts';
 import { type Ending, Output, outputOf } from '../../machine/output.ts';
 import { ExportReader, type JournalEntry } from './export-format.ts';
-import { journalFields, journalItem, missedId } from './journal-entry.ts';
+import { journalFields, journalItem, kernelPoint, missedId } from './journal-entry.ts';
 import {
   type Batch,
   type Cursor,
   type Finding,
   finding,
   type Gap,
+  type Point,
   pause,
   type Source,
   type SourceItem,
@@ -43,6 +44,7 @@ async function* follow(
 ): AsyncGenerator<Batch> {
   const exactCount = await countsExactly(access, signal);
   let from = cursorOf(cursor);
+  if (cursor !== undefined && from === undefined) yield { items: [], reread: true };
   let told = '';
   let live = false;
   while (!signal.aborted) {
@@ -117,6 +119,8 @@ export class JournalReading {
   readonly #exactCount: boolean;
   #expected: string | undefined;
   #cursor: string | undefined;
+  /** The last of the kernel's entries: what journald missed came after it. */
+  #last: Point | undefined;
 
   constructor(from: string | undefined, exactCount: boolean) {
     this.#exactCount = exactCount;
@@ -143,9 +147,12 @@ export class JournalReading {
     this.#expected = undefined;
     const cursor = entry.__CURSOR?.toString('latin1');
     if (cursor !== undefined) this.#cursor = cursor;
+    const after = this.#last;
+    this.#last = kernelPoint(entry) ?? after;
     if (expected !== undefined && cursor === expected) return []; // the last one of the earlier run
     const item = journalItem(entry, this.#exactCount);
     const gap = expected === undefined ? [] : [vacuumed(pointOf(item))];
+    if (item?.kind === 'gap' && after !== undefined) return [...gap, { ...item, between: { after, ...item.between } }];
     return item === undefined ? gap : [...gap, item];
   }
 }

@@ -19,6 +19,7 @@ export function openForWriting(directory: string): DatabaseSync {
     mkdirSync(directory, { recursive: true, mode: 0o750 });
     const database = new DatabaseSync(databaseFile(directory), { timeout: 5_000 });
     try {
+      checkedVersion(database); // before anything is changed: the file may be somebody else's
       chmodSync(databaseFile(directory), 0o640);
       database.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       database.exec('PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY');

@@ -1,6 +1,7 @@
 // Questions to the store, while the writer goes on: events in the order of time or of storing, gaps, totals.
 import type { DatabaseSync } from 'node:sqlite';
 import type { LogEvent } from '../../model/log-event.ts';
+import { PacketPaths } from '../packet-paths.ts';
 import { parseLogLine } from '../parse-line.ts';
 import { openForReading } from './database.ts';
 import { conditionOf, type EventFilter } from './event-filter.ts';
@@ -23,9 +24,11 @@ export type StoredEvent = {
   readonly sources: readonly string[];
   readonly text: Buffer;
   readonly event: LogEvent;
+  /** The first of these events that is the same packet, seen somewhere else on its way; see `PacketPaths`. */
+  readonly path: number | undefined;
 };
 
-/** A gap, and how many events of its time came by other ways: `healed` when these are all that can be missing. */
+/** A gap, and how many events of its time came by other sources: `healed` when these are all that can be missing. */
 export type KnownGap = StoredGap & { readonly delivered: number; readonly healed: boolean };
 
 export type Order = 'time' | 'stored';
@@ -79,9 +82,10 @@ export class StoreReader {
     const statement = this.#database.prepare(
       `SELECT ${columns} FROM event LEFT JOIN boot ON boot.id = event.boot WHERE ${qualified(sql)} ORDER BY ${by}`,
     );
+    const paths = new PacketPaths();
     for (const row of statement.iterate(...values)) {
       const found = this.#eventOf(row as Readonly<Record<string, Column>>);
-      if (found !== undefined) yield found;
+      if (found !== undefined) yield { ...found, path: paths.of(found) };
     }
   }
 
@@ -104,16 +108,18 @@ export class StoreReader {
       const row = this.#database
         .prepare(
           `SELECT count(*) AS count FROM event JOIN boot ON boot.id = event.boot
-           WHERE us > ? AND us < ? AND boot.name = ? AND host = ?`,
+           WHERE us > ? AND us < ? AND boot.name = ? AND host = ? AND NOT EXISTS (
+             SELECT 1 FROM reading WHERE reading.host = event.host AND source = ?
+             AND instr(witnesses, ',' || reading.id || ',') > 0)`,
         )
-        .get(after.us, before.us, before.epoch ?? '', gap.host);
+        .get(after.us, before.us, before.epoch ?? '', gap.host, gap.source);
       delivered = Number(row?.count ?? 0);
     }
     const healed = typeof gap.lost === 'object' && 'exact' in gap.lost && delivered >= gap.lost.exact;
     return { ...gap, delivered, healed };
   }
 
-  #eventOf(row: Readonly<Record<string, Column>>): StoredEvent | undefined {
+  #eventOf(row: Readonly<Record<string, Column>>): Omit<StoredEvent, 'path'> | undefined {
     const text = Buffer.from(row.text as Uint8Array);
     const event = parseLogLine(text);
     if (event === undefined) return undefined;

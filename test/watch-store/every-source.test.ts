@@ -1,0 +1,215 @@
+// Real packets, logged by the real kernel, seen by all local sources at once: /dev/kmsg, the real journald, the real
+// rsyslogd's kern.log and ufw.log, and dmesg. Stored is what was sent, exactly, equal lines included.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dmesg } from '../../src/watch/sources/dmesg.ts';
+import { logFile } from '../../src/watch/sources/file.ts';
+import { journal } from '../../src/watch/sources/journal.ts';
+import { kmsg } from '../../src/watch/sources/kmsg.ts';
+import type { Source } from '../../src/watch/sources/source.ts';
+import { follow } from '../../src/watch/store/follow.ts';
+import { type KnownGap, type StoredEvent, StoreReader } from '../../src/watch/store/store-reader.ts';
+import { openStoreWriter } from '../../src/watch/store/store-writer.ts';
+import { Journald, needsJournald } from '../watch-sources/journald.ts';
+import { Chatter, lockRing, type RingLock } from '../watch-sources/ring.ts';
+import { needsRsyslog, Rsyslog } from '../watch-sources/rsyslog.ts';
+import { KernelTruth, type TrueLine } from './kernel-truth.ts';
+
+const isFull = process.env.BRIDGEKEEPER_FULL === '1';
+const sends = isFull ? 100_000 : 5_000;
+/** All readers can keep up with this. */
+const perSecond = 1_000;
+const atOnce = 500;
+
+type Stored = { readonly events: readonly StoredEvent[]; readonly gaps: readonly KnownGap[] };
+
+describe('all sources at once', { skip: needsJournald || needsRsyslog }, () => {
+  let lock: RingLock;
+  let directory: string;
+  let journald: Journald;
+  let rsyslog: Rsyslog;
+  let chatter: Chatter;
+  before(async () => {
+    lock = await lockRing();
+    directory = mkdtempSync(join(tmpdir(), 'bridgekeeper-every-'));
+    journald = await Journald.start();
+    rsyslog = await Rsyslog.start(directory, { input: 'imklog' });
+    chatter = await Chatter.start('[UFW BLOCK]');
+  });
+  after(async () => {
+    await chatter?.stop();
+    await rsyslog?.stop();
+    await journald?.end();
+    rmSync(directory, { recursive: true });
+    await lock.release();
+  });
+
+  const sources = (): readonly Source[] => [
+    kmsg(),
+    journal({ directory: journald.directory }),
+    logFile(rsyslog.kern),
+    logFile(rsyslog.ufw),
+    dmesg({ pollMs: 100 }),
+  ];
+
+  const stored = (store = 'store', { prefix } = chatter): Stored => {
+    const reader = new StoreReader(join(directory, store));
+    try {
+      return { events: [...reader.events({ prefix }, 'stored')], gaps: reader.gaps({}) };
+    } finally {
+      reader.close();
+    }
+  };
+
+  /** Stores until all sources have shown the last line. */
+  async function storeDuring(sources: readonly Source[], action: () => Promise<void>, name = 'store'): Promise<void> {
+    const store = join(directory, name);
+    const writer = await openStoreWriter(store);
+    assert.ok(writer !== undefined);
+    const abort = new AbortController();
+    const following = follow(sources, writer, abort.signal, () => undefined);
+    await action();
+    const deadline = Date.now() + 60_000;
+    while (lastShown(store) < sources.length && Date.now() < deadline) await sleep(100);
+    abort.abort();
+    await following;
+    await writer.close();
+  }
+
+  it(`${sends} lines, every third of them equal to others: stored is what was sent`, {
+    timeout: 900_000,
+  }, async (context) => {
+    const truth = new KernelTruth(join(directory, 'truth'));
+    await storeDuring(sources(), async () => {
+      for (let sent = 0; sent < sends - 1; sent += atOnce) {
+        await chatter.send(Math.min(atOnce, sends - 1 - sent), perSecond, (sent / atOnce) % 2 === 0 ? 1 : 3);
+      }
+      await chatter.send(1); // like no other
+    });
+    const lines = (await truth.stop()).filter(({ text }) => text.startsWith(chatter.prefix));
+    assert.equal(await chatter.logged(), sends);
+    assert.equal(lines.length, sends);
+    const texts = new Set(lines.map(({ text }) => text)).size;
+    assert.ok(texts < sends * 0.8, `${texts} different ones`);
+    const { events, gaps } = stored();
+    context.diagnostic(`${events.length} stored of ${sends}, ${texts} different texts; ${countsText(events, gaps)}`);
+    assertSame(events, lines);
+    for (const { name } of sources()) assertWhole(name, events, gaps, linesOf(name, chatter.prefix));
+    assert.ok(events.every((event) => event.trust === 3));
+  });
+
+  it('a journald that sleeps while the ring goes round: its loss is told exactly, and the others have it all', async () => {
+    const before = { events: stored().events.length, gaps: stored().gaps.length };
+    const truth = new KernelTruth(join(directory, 'truth'));
+    const more = 4_000; // of a quarter of a kilobyte: more than the ring holds
+    await storeDuring(sources(), async () => {
+      await chatter.send(10);
+      await sleep(500);
+      await journald.say('slow');
+      await chatter.send(more, perSecond);
+      await journald.say('go');
+      await chatter.send(1);
+    });
+    const records = await truth.stop();
+    const lines = records.filter(({ text }) => text.startsWith(chatter.prefix));
+    const all = stored();
+    const events = all.events.slice(before.events);
+    // what was still in the ring from before is seen again, and is not new
+    assertSame(events, lines.slice(-more - 11));
+    const gaps = all.gaps.slice(before.gaps);
+    const missed = gaps.filter(({ source, reason }) => source === 'journal' && reason === 'missed');
+    assert.equal(missed.length, 1, countsText(events, missed));
+    const [gap] = missed;
+    const after = gap?.between.after?.us ?? 0;
+    const next = events.find(({ us = 0, sources }) => us > after && sources.includes('journal'))?.us ?? 0;
+    const lost = records.filter(({ us }) => us > after && us < next).length;
+    assert.ok(lost > 1_000, `${lost}`);
+    assert.deepEqual(gap?.lost, { exact: lost }, 'as many as the ring had in this time');
+    assert.equal(gap?.delivered, events.length - seenBy('journal', events), 'all of ours came by the others');
+    assert.equal(gap?.healed, gap?.delivered === lost);
+  });
+
+  it("files without stamps, equal lines folded by Ubuntu's rsyslogd: stored is what was sent", async () => {
+    const folded = mkdtempSync(join(directory, 'folded-'));
+    const ubuntu = await Rsyslog.start(folded, { input: 'imklog without stamps', folds: true, traditional: true });
+    const own = await Chatter.start('[UFW BLOCK]');
+    const truth = new KernelTruth(join(folded, 'truth'));
+    try {
+      const action = async (): Promise<void> => {
+        for (let round = 0; round < 4; round++) await own.send(250, perSecond, round % 2 === 0 ? 1 : 5);
+        await own.send(1);
+      };
+      await storeDuring([kmsg(), logFile(ubuntu.kern), logFile(ubuntu.ufw)], action, 'folded');
+    } finally {
+      await own.stop();
+      await ubuntu.stop();
+    }
+    const isOwn = (text: string): boolean => text.startsWith(own.prefix);
+    const { events } = stored('folded', own);
+    assertSame(
+      events,
+      (await truth.stop()).filter(({ text }) => isOwn(text)),
+    );
+    assert.equal(events.length, 1_001);
+    assert.ok((linesOf(`file:${ubuntu.kern}`, own.prefix) ?? 0) < 900, 'some lines stand for several');
+    for (const path of [ubuntu.kern, ubuntu.ufw]) assert.equal(seenBy(`file:${path}`, events), 1_001, path);
+  });
+});
+
+/** By how many sources the newest event has been shown. */
+function lastShown(store: string): number {
+  const reader = new StoreReader(store);
+  try {
+    const [last] = [...reader.events({ afterId: reader.last().event - 1 }, 'stored')];
+    return last?.sources.length ?? 0;
+  } finally {
+    reader.close();
+  }
+}
+
+function assertSame(events: readonly StoredEvent[], lines: readonly TrueLine[]): void {
+  assert.equal(events.length, lines.length, 'stored = sent');
+  const shown = (us: number | undefined, text: string): string => `${us} ${text}`;
+  assert.deepEqual(
+    events.map(({ us, text }) => shown(us, text.toString('latin1').trimEnd())).sort(),
+    lines.map(({ us, text }) => shown(us, text)).sort(),
+  );
+}
+
+function linesOf(name: string, prefix: string): number | undefined {
+  return name.startsWith('file:') ? readFileSync(name.slice(5), 'latin1').split(prefix).length - 1 : undefined;
+}
+
+const seenBy = (name: string, events: readonly StoredEvent[]): number =>
+  events.filter(({ sources }) => sources.includes(name)).length;
+
+/** A source has shown everything, or has said that it lost something; a file everything that stands in it. */
+function assertWhole(
+  name: string,
+  events: readonly StoredEvent[],
+  gaps: readonly KnownGap[],
+  inFile: number | undefined,
+): void {
+  const seen = seenBy(name, events);
+  if (inFile !== undefined) assert.equal(seen, inFile, name);
+  else if (seen < events.length) {
+    const own = gaps.filter(({ source }) => source === name).map(({ lost }) => lost);
+    assert.ok(own.length > 0, `${name} showed ${seen} and told no loss`);
+    // exact numbers count all messages of the kernel, not ours only
+    const exact = own.map((lost) =>
+      typeof lost === 'object' && 'exact' in lost ? lost.exact : Number.POSITIVE_INFINITY,
+    );
+    assert.ok(exact.reduce((sum, one) => sum + one, 0) >= events.length - seen, name);
+  }
+}
+
+function countsText(events: readonly StoredEvent[], gaps: readonly KnownGap[]): string {
+  const names = [...new Set(events.flatMap(({ sources }) => sources))];
+  const seen = names.map((name) => `${name.split('/').at(-1)} ${seenBy(name, events)}`);
+  const lost = gaps.map(({ source, reason, lost }) => `${source} ${reason} ${JSON.stringify(lost)}`);
+  return `${seen.join(', ')}; gaps: ${lost.join(', ') || 'none'}`;
+}
