@@ -191,9 +191,13 @@ function pathOf(file: string | undefined): string {
   return file === undefined ? '' : relative(root, file);
 }
 
-async function runTests(files: readonly string[], tally: Tally): Promise<void> {
+/** Tests of what belongs to the whole machine: no other test may run beside them. */
+const isAlone = (file: string): boolean => file.endsWith('.alone.test.ts');
+
+async function runTests(files: readonly string[], concurrency: number, tally: Tally): Promise<void> {
+  if (files.length === 0) return;
   const reader = new Reader(tally, files);
-  const stream = run({ files, concurrency: 2, isolation: 'process', timeout: fileTimeoutMs, cwd: root });
+  const stream = run({ files, concurrency, isolation: 'process', timeout: fileTimeoutMs, cwd: root });
   stream.on('test:start', (data) => reader.start(data));
   stream.on('test:pass', (data) => reader.pass(data));
   stream.on('test:fail', (data) => reader.fail(data));
@@ -241,7 +245,12 @@ async function runAll(tally: Tally): Promise<void> {
   if (only === undefined) await Promise.all(checks.map((check) => runCheck(check, tally)));
   const files = testFiles(only ?? '');
   if (files.length === 0) tally.failures.push({ name: `--only ${only}`, text: 'no test file has such a path' });
-  else await runTests(files, tally);
+  await runTests(
+    files.filter((file) => !isAlone(file)),
+    2,
+    tally,
+  );
+  await runTests(files.filter(isAlone), 1, tally);
 }
 
 const tally: Tally = { passed: 0, failures: [], outputs: [], skips: [], seen: new Set(), kernelRuns: 0 };

@@ -46,12 +46,14 @@ async function mend(
   { yes }: DoctorOptions,
 ): Promise<number> {
   const offered = decidedFix(found);
-  const plan = await fixPlan(access, name, found.facts);
+  const isCalledFor = offered.includes(name);
+  const plan = await fixPlan(access, name, found.facts, isCalledFor);
   if (plan === undefined) {
     tell(`${name}: nothing to do`);
     return exitCodes.fine;
   }
-  if (!offered.includes(name)) {
+  const onlyCommands = plan.changes.every(({ kind }) => kind === 'command');
+  if (!isCalledFor && !onlyCommands) {
     const others = offered.length === 0 ? 'no fix is called for' : `called for: ${offered.join(', ')}`;
     throw new HostError('not-called-for', `nothing that was found calls for ${name}; ${others}`);
   }
@@ -62,7 +64,7 @@ async function mend(
 const styles: Readonly<Record<State, Style>> = { works: 'green', broken: 'red', absent: 'dim', unknown: 'yellow' };
 
 function printText(found: Examination, { host }: Access): void {
-  print(`${host === '' ? 'This' : host} is ${machineWords(found.kind)}.`);
+  print(`${host === '' ? 'This' : escaped(host)} is ${machineWords(found.kind)}.`);
   for (const verdict of found.verdicts) print(styled(styles[verdict.state], escaped(verdictLine(verdict, found))));
 }
 

@@ -160,7 +160,7 @@ export function gapJson(gap: PrintedGap): string {
     one && { time: isoTime(one.wall), boot: one.epoch, us: one.us, sequence: one.sequence };
   const after = point(between.after);
   const before = point(between.before);
-  return JSON.stringify({
+  const json = JSON.stringify({
     version: 1,
     kind: 'gap',
     host,
@@ -173,6 +173,7 @@ export function gapJson(gap: PrintedGap): string {
     delivered,
     healed,
   });
+  return escapedJson(json);
 }
 
 function isoTime(wall: number | undefined): string | undefined {

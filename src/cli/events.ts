@@ -4,6 +4,7 @@ import { HostError } from '../model/host-error.ts';
 import { parsePrefix, printIp } from '../model/ip.ts';
 import { type IpRange, prefixRange } from '../model/ip-set.ts';
 import type { LogAction } from '../model/log-event.ts';
+import { storeError } from '../watch/store/database.ts';
 import type { Ends, EventFilter } from '../watch/store/event-filter.ts';
 import { printTotals, type Statistics, statistics } from '../watch/store/statistics.ts';
 import { type KnownGap, StoreReader } from '../watch/store/store-reader.ts';
@@ -46,17 +47,24 @@ const mostTotals = 20;
 
 /** `directory` says where the facts about a `--guest` are, as with the other commands. */
 export async function events(directory: string | undefined, options: EventsOptions): Promise<number> {
+  if (options.follow === true && (options.stats === true || options.until !== undefined)) {
+    throw new HostError('usage', '--follow goes on without an end: neither --stats nor --until goes with it');
+  }
   const attribute = attributeBy(await siteAtHand(directory, options));
   const ends = options.guest === undefined ? undefined : await endsOf(options.guest, directory, options);
   const filter = { ...filterOf(options), ...(ends !== undefined && { ends }) };
   const state = stateDirectory(options);
   const showing = { format: options.output, attribute };
-  const shown = await showNow(state, filter, options, showing);
-  if (options.follow !== true || options.stats === true) return exitCodes.fine;
-  return untilInterrupted(async (signal) => {
-    await showStored(state, filter, signal, showing, shown);
-    return exitCodes.fine;
-  });
+  try {
+    const shown = await showNow(state, filter, options, showing);
+    if (options.follow !== true) return exitCodes.fine;
+    return await untilInterrupted(async (signal) => {
+      await showStored(state, filter, signal, showing, shown);
+      return exitCodes.fine;
+    });
+  } catch (error) {
+    throw storeError(state, error);
+  }
 }
 
 async function showNow(

@@ -15,7 +15,7 @@ import { explanationJson, unexplainedJson } from './explanation-json.ts';
 import { inputLines } from './input-lines.ts';
 import { type Format, tell } from './output.ts';
 import { printLines } from './print-lines.ts';
-import { type KnownSite, readSite, type SiteOptions } from './site.ts';
+import { type KnownSite, readSite, type SiteOptions, siteAtHand, unknownSite } from './site.ts';
 
 export type ExplainOptions = SiteOptions & { readonly output: Format };
 
@@ -25,7 +25,7 @@ export async function explain(words: readonly string[], options: ExplainOptions)
   const isPiped = lines.length === 0;
   if (isPiped && (options.host === '-' || options.policy === '-'))
     throw new HostError('usage', 'standard input cannot be the lines and also the host or the policy');
-  const known = await readSite(directory, { ...options });
+  const known = await siteFor(directory, options);
   if (known === undefined) return exitCodes.faults;
   const explainer = new LineExplainer(known);
   const count = isPiped
@@ -34,10 +34,25 @@ export async function explain(words: readonly string[], options: ExplainOptions)
   return count === 0 || known.faulty ? exitCodes.faults : exitCodes.fine;
 }
 
+/** Where nobody spoke of a policy and none is there, a line still says who and what. */
+async function siteFor(directory: string | undefined, options: ExplainOptions): Promise<KnownSite | undefined> {
+  const { host, policy, numbers } = options;
+  if ([directory, host, policy, numbers].some((one) => one !== undefined)) return readSite(directory, options);
+  return (await siteAtHand(undefined, {})) ?? unknownSite();
+}
+
 function split([first, ...rest]: readonly string[]): { directory: string | undefined; lines: readonly string[] } {
   if (first === undefined) return { directory: undefined, lines: [] };
-  const isDirectory = statSync(first, { throwIfNoEntry: false })?.isDirectory() === true;
-  return isDirectory ? { directory: first, lines: rest } : { directory: undefined, lines: [first, ...rest] };
+  return isDirectory(first) ? { directory: first, lines: rest } : { directory: undefined, lines: [first, ...rest] };
+}
+
+/** A whole line of a log is too long for a path, and no fault. */
+function isDirectory(word: string): boolean {
+  try {
+    return statSync(word).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 async function explainAll(lines: readonly string[], explainer: LineExplainer, output: Format): Promise<number> {
@@ -94,14 +109,22 @@ class LineExplainer {
   }
 
   explain(line: Buffer): Explained | undefined {
-    const { site, seen, prefixes } = this.#known;
+    const { site, seen, prefixes, isUnknown } = this.#known;
     const { from } = this.#heads.read(line);
     const event = parseLogLine(unescapedSyslog(line.subarray(from)), prefixes);
     if (event === undefined) return undefined;
     seen.learn(event);
     const saidHost = hostIn(line.toString('latin1', 0, from));
-    return { event, explanation: explainEvent(event, site, { seen, saidHost }) };
+    const explanation = explainEvent(event, site, { seen, saidHost });
+    return { event, explanation: isUnknown === true ? withoutHost(explanation) : explanation };
   }
+}
+
+/** Without what a line lacks in a host of which there are no facts. */
+function withoutHost(explanation: Explanation): Explanation {
+  const isAboutHost = (kind: string): boolean =>
+    ['other-host', 'unknown-doors', 'rule-gone', 'rule-differs'].includes(kind);
+  return { ...explanation, findings: explanation.findings.filter(({ kind }) => !isAboutHost(kind)) };
 }
 
 /** Before the tag stands the machine. */

@@ -1,5 +1,4 @@
 // Which host and which policy a command is about: a directory, two files, standard input, or the live machine.
-import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Checked,
@@ -16,6 +15,7 @@ import { parsePolicy } from '../policy/parse-policy.ts';
 import { parseHost } from '../topology/host-file.ts';
 import { readHost } from '../topology/read.ts';
 import { tell } from './output.ts';
+import { readInput } from './read-input.ts';
 
 export type InputOptions = { readonly host?: string; readonly policy?: string };
 
@@ -63,8 +63,7 @@ function nameOf(file: string): string {
 
 function readText(file: string): string {
   try {
-    if (file !== '-' && statSync(file).size > mostBytes) throw new Error('larger than 16 MiB');
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file === '-' ? 0 : file));
+    return new TextDecoder('utf-8', { fatal: true }).decode(readInput(file, mostBytes));
   } catch (cause) {
     throw new HostError('unreadable', `cannot read ${nameOf(file)}: ${(cause as Error).message}`, cause);
   }

@@ -5,7 +5,7 @@ import { applyChanges, type ChangeRecord, openChanges, undoChanges } from '../ma
 import { HostError } from '../model/host-error.ts';
 import { agreed } from './ask.ts';
 import { exitCodes } from './exit-codes.ts';
-import { print, tell } from './output.ts';
+import { print, safeLines, tell } from './output.ts';
 
 /** `undo` is the command that takes it back, without the number of the change. @throws HostError as applyChanges and agreed */
 export async function doChanges(
@@ -16,7 +16,7 @@ export async function doChanges(
   undo: string,
 ): Promise<number> {
   print(`${plan.title}:`);
-  for (const change of plan.changes) print(printChange(change));
+  for (const change of plan.changes) print(safeLines(printChange(change)));
   if (!(await agreed('Do this?', yes))) {
     tell('nothing was changed');
     return exitCodes.refused;

@@ -1,5 +1,6 @@
 // Data to stdout, everything else to stderr; colours only for people (NO_COLOR, https://no-color.org).
 import { styleText } from 'node:util';
+import { escaped, escapedJson } from './escaped.ts';
 
 export type Format = 'text' | 'json';
 
@@ -7,13 +8,23 @@ export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
+/** What programs and other machines said is often part of it. */
 export function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${safeLines(text)}\n`);
+}
+
+/** Lines that others wrote, for a terminal: tabs and ends of lines are meant. */
+export function safeLines(text: string): string {
+  return byLines(text, (line) => line.split('\t').map(escaped).join('\t'));
+}
+
+function byLines(text: string, change: (line: string) => string): string {
+  return text.split('\n').map(change).join('\n');
 }
 
 /** Stable and versioned: `version` changes when a reader of an older form could be misled. */
 export function printJson(kind: string, data: object): void {
-  print(JSON.stringify({ version: 1, kind, ...data }, jsonValue, 2));
+  print(byLines(JSON.stringify({ version: 1, kind, ...data }, jsonValue, 2), escapedJson));
 }
 
 /** Addresses are numbers of up to 128 bits inside; JSON has no such numbers. */

@@ -1,10 +1,13 @@
 // Host, policy and the numbers of the loaded rules -> what lines of the firewall log are held against.
+import assert from 'node:assert/strict';
 import { SeenMacs } from '../explain/seen-macs.ts';
 import { Site } from '../explain/site.ts';
 import { HostError } from '../model/host-error.ts';
 import { type RuleList, rulesOf } from '../model/rule-list.ts';
 import { logPrefix } from '../model/rule-prefix.ts';
-import { type LoadedPrefix, PrefixTable } from '../watch/prefixes.ts';
+import { parsePolicy } from '../policy/parse-policy.ts';
+import { parseHost } from '../topology/host-file.ts';
+import { builtInPrefixes, type LoadedPrefix, PrefixTable } from '../watch/prefixes.ts';
 import { type InputOptions, readInputs, tellFaults } from './input.ts';
 import { compileInputs } from './lowering.ts';
 import { loadedNumbers } from './numbers-file.ts';
@@ -17,6 +20,8 @@ export type KnownSite = {
   /** Grows with the lines that are shown to it. */
   readonly seen: SeenMacs;
   readonly prefixes: PrefixTable;
+  /** Nothing is known of any machine: it is no news that a line's is another one. */
+  readonly isUnknown?: true;
   /** Policy or host have faults; what can be told is told. */
   readonly faulty: boolean;
 };
@@ -32,6 +37,16 @@ export async function readSite(directory: string | undefined, options: SiteOptio
   const { list } = compiled.value;
   const site = new Site(policy, host, list, lineText);
   return { site, seen: new SeenMacs(site), prefixes: new PrefixTable(loadedPrefixes(list)), faulty };
+}
+
+/** A machine of which nothing is known: no bridges, no guests, no rules of ours. */
+export function unknownSite(): KnownSite {
+  const policy = parsePolicy('guests: {}\n', '').value;
+  const host = parseHost('host: unknown\nbridges: {}\n', '').value;
+  assert.ok(policy !== undefined && host !== undefined);
+  const list: RuleList = { entries: [], ground: { bridges: [], facing: [], ruled: [], patterns: [] } };
+  const site = new Site(policy, host, list, () => undefined);
+  return { site, seen: new SeenMacs(site), prefixes: builtInPrefixes, isUnknown: true, faulty: false };
 }
 
 /** For commands that also work without: what nobody asked for may be missing. */

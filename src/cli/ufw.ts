@@ -1,5 +1,4 @@
 // `ufw check`, `ufw enable`, `ufw confirm`: ufw's start looked at and mended, and ufw turned on without locking anybody out.
-import { readFileSync } from 'node:fs';
 import { type Access, accessNamed } from '../machine/access.ts';
 import { printChange } from '../machine/change.ts';
 import { applyChanges } from '../machine/change-log.ts';
@@ -17,6 +16,7 @@ import { agreed } from './ask.ts';
 import { exitCodes } from './exit-codes.ts';
 import { takeBack } from './mend.ts';
 import { type Format, print, printJson, tell } from './output.ts';
+import { readInput } from './read-input.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 import { commandText, enableLines, findingWords, kindsOf, logLines, stateLine, whereText } from './ufw-text.ts';
 
@@ -51,11 +51,10 @@ type Report = {
 
 const mostBytes = 64 * 1024 * 1024;
 
-/** The last of it, when it is very long. @throws HostError 'unreadable' */
+/** @throws HostError 'unreadable' */
 function readLog(file: string): string {
   try {
-    const bytes = readFileSync(file === '-' ? 0 : file);
-    return bytes.subarray(Math.max(0, bytes.length - mostBytes)).toString('latin1');
+    return readInput(file, mostBytes).toString('latin1');
   } catch (cause) {
     throw new HostError('unreadable', `cannot read ${file}: ${(cause as Error).message}`, cause);
   }

@@ -3,8 +3,8 @@ import { accessNamed } from '../machine/access.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
 import { sourcesNamed } from '../watch/sources/known-sources.ts';
-import type { Source } from '../watch/sources/source.ts';
-import { follow, memoryKeeper, type Told } from '../watch/store/follow.ts';
+import { pause, type Source } from '../watch/sources/source.ts';
+import { follow, type Keeper, memoryKeeper, type Told } from '../watch/store/follow.ts';
 import { openStoreWriter, type StoreWriter } from '../watch/store/store-writer.ts';
 import { attributeBy } from './attribute.ts';
 import { printed } from './event-text.ts';
@@ -35,18 +35,38 @@ export async function watch(names: readonly string[], options: WatchOptions): Pr
   return untilInterrupted(async (signal) => {
     const sources = await sourcesNamed(names, signal, access);
     if (!isStored(names, options)) {
-      tellSources(sources);
-      await follow(sources, memoryKeeper(), signal, (told) => show(told, showing));
-      return exitCodes.fine;
+      return followAndShow(sources, memoryKeeper(), signal, showing);
     }
     const directory = stateDirectory(options);
     const writer = await openStoreWriter(directory);
     if (writer !== undefined) return watchStoring(sources, writer, signal, showing);
     if (names.length > 0) throw new HostError('store-busy', `another process writes to the store in ${directory}`);
     tell(`another process writes to the store in ${directory}: this is what it stores from now on`);
-    await showStored(directory, {}, signal, showing);
-    return exitCodes.fine;
+    const next = await showUntilFree(directory, signal, showing);
+    if (next === undefined) return exitCodes.fine;
+    tell('the other process has ended: this one stores from now on');
+    return watchStoring(sources, next, signal, showing);
   });
+}
+
+const lookEveryMs = 2_000;
+
+/** What the other process stores, until it does no more; `undefined` when the signal came before. */
+async function showUntilFree(
+  directory: string,
+  signal: AbortSignal,
+  showing: Showing,
+): Promise<StoreWriter | undefined> {
+  const enough = new AbortController();
+  const showingStored = showStored(directory, {}, AbortSignal.any([signal, enough.signal]), showing);
+  let writer: StoreWriter | undefined;
+  while (writer === undefined && !signal.aborted) {
+    await pause(lookEveryMs, signal);
+    if (!signal.aborted) writer = await openStoreWriter(directory);
+  }
+  enough.abort();
+  await showingStored;
+  return writer;
 }
 
 /** What comes by standard input is kept only when that is asked for: it is somebody's saved log. */
@@ -60,13 +80,27 @@ async function watchStoring(
   signal: AbortSignal,
   showing: Showing,
 ): Promise<number> {
-  tellSources(sources);
   try {
-    await follow(sources, writer, signal, (told) => show(told, showing));
+    return await followAndShow(sources, writer, signal, showing);
   } finally {
     await writer.close();
   }
-  return exitCodes.fine;
+}
+
+/** Sources that ended with a complaint and showed nothing could not be had. */
+async function followAndShow(
+  sources: readonly Source[],
+  keeper: Keeper,
+  signal: AbortSignal,
+  showing: Showing,
+): Promise<number> {
+  tellSources(sources);
+  const kinds = new Set<Told['kind']>();
+  await follow(sources, keeper, signal, async (told) => {
+    for (const { kind } of told) kinds.add(kind);
+    await show(told, showing);
+  });
+  return kinds.has('finding') && kinds.size === 1 ? exitCodes.refused : exitCodes.fine;
 }
 
 function tellSources(sources: readonly Source[]): void {

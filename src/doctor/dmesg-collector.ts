@@ -8,7 +8,7 @@ export const collectorInitPath = '/etc/init.d/bridgekeeper-dmesg';
 
 export const collectorScript = `#!/bin/sh
 # Appends new lines of the kernel's ring to a file: for machines whose journal and syslog do not get them.
-# Usage: bridgekeeper-dmesg [FILE [STATE-DIRECTORY [SECONDS]]]
+# Usage: bridgekeeper-dmesg [FILE [STATE-DIRECTORY [SECONDS [PID-FILE]]]]
 set -u
 LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
@@ -17,15 +17,26 @@ umask 027
 out=\${1:-/var/log/kern.log}
 state=\${2:-/var/lib/bridgekeeper-dmesg}
 seconds=\${3:-1}
+if [ -d /run ]; then run=/run; else run=/var/run; fi
+pid_file=\${4:-$run/bridgekeeper-dmesg.pid}
 mkdir -p "$state" || exit 1
 
-# One at a time: a second one would write every line twice.
-if [ -f "$state/pid" ] && kill -0 "$(cat "$state/pid")" 2>/dev/null; then
+# One at a time: a second one would write every line twice. The number alone says nothing, others get it again.
+is_running() {
+  read -r pid 2>/dev/null <"$pid_file" || return 1
+  case $pid in '' | *[!0-9]* | $$) return 1 ;; esac
+  [ "$(stat -c %u "/proc/$pid" 2>/dev/null)" = "$(id -u)" ] || return 1
+  case $(tr '\\000' ' ' 2>/dev/null <"/proc/$pid/cmdline") in
+    "sh $0"* | "/bin/sh $0"*) return 0 ;;
+  esac
+  return 1
+}
+if is_running; then
   echo "bridgekeeper-dmesg: runs already" >&2
   exit 1
 fi
-echo $$ >"$state/pid"
-trap 'rm -f "$state/pid"; exit 0' HUP INT TERM
+echo $$ >"$pid_file" || exit 1
+trap 'rm -f "$pid_file"; exit 0' HUP INT TERM
 
 # -S: by syslog(2), with the kernel's own facilities; older versions know no other way.
 if dmesg -r -S >/dev/null 2>&1; then option=-S; else option=; fi
@@ -33,16 +44,19 @@ if dmesg -r -S >/dev/null 2>&1; then option=-S; else option=; fi
 size() { if [ -f "$1" ]; then wc -c <"$1" | tr -d ' '; else echo 0; fi; }
 
 # An append that was broken off before its look became the last one is taken back: its lines come again.
-if [ -f "$state/before" ]; then
+take_back() {
+  [ -f "$state/before" ] || return 0
   read -r before look <"$state/before"
   if [ "$look" = "$(cksum <"$state/last")" ] && [ "$(size "$out")" -gt "$before" ]; then
-    dd if=/dev/null of="$out" bs=1 seek="$before" 2>/dev/null
+    dd if=/dev/null of="$out" bs=1 seek="$before" 2>/dev/null || return 1
   fi
   rm -f "$state/before"
-fi
+}
 boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown)
 if [ "$(cat "$state/boot" 2>/dev/null)" != "$boot" ]; then
-  rm -f "$state/last"
+  # what was taken back now would not come again: the ring is another one
+  rm -f "$state/last" "$state/before"
+  [ -z "$(tail -c 1 "$out" 2>/dev/null)" ] || echo >>"$out"
   echo "$boot" >"$state/boot"
 fi
 
@@ -74,19 +88,26 @@ new_lines() {
     }' "$state/last" "$state/now" >"$state/new"
 }
 
-while :; do
-  dmesg -r $option >"$state/now" 2>/dev/null
-  [ -f "$state/last" ] || : >"$state/last"
-  if ! cmp -s "$state/last" "$state/now"; then
-    new_lines
-    if [ -s "$state/new" ]; then
-      echo "$(size "$out") $(cksum <"$state/last")" >"$state/before.new"
-      mv -f "$state/before.new" "$state/before"
-      cat "$state/new" >>"$out"
+# What failed, as on a full disk, leaves the last look as it was: the lines come with the next one that works.
+one_look() {
+  take_back || return
+  dmesg -r $option >"$state/now" 2>/dev/null || return
+  [ -f "$state/last" ] || : >"$state/last" || return
+  if cmp -s "$state/last" "$state/now"; then return; fi
+  new_lines || return
+  if [ -s "$state/new" ]; then
+    echo "$(size "$out") $(cksum <"$state/last")" >"$state/before.new" || return
+    mv -f "$state/before.new" "$state/before" || return
+    if ! cat "$state/new" >>"$out"; then
+      take_back
+      return
     fi
-    mv -f "$state/now" "$state/last"
-    rm -f "$state/before"
   fi
+  mv -f "$state/now" "$state/last" && rm -f "$state/before"
+}
+
+while :; do
+  one_look
   sleep "$seconds" &
   wait $!
 done
@@ -114,9 +135,19 @@ export const collectorInit = `#!/bin/sh
 # Default-Stop:      0 1 6
 # Short-Description: appends the kernel's messages to /var/log/kern.log
 ### END INIT INFO
-pid_file=/var/lib/bridgekeeper-dmesg/pid
+if [ -d /run ]; then run=/run; else run=/var/run; fi
+pid_file=$run/bridgekeeper-dmesg.pid
 
-is_running() { [ -f "$pid_file" ] && kill -0 "$(cat "$pid_file")" 2>/dev/null; }
+# The number alone says nothing: others get it again.
+is_running() {
+  read -r pid 2>/dev/null <"$pid_file" || return 1
+  case $pid in '' | *[!0-9]*) return 1 ;; esac
+  [ "$(stat -c %u "/proc/$pid" 2>/dev/null)" = 0 ] || return 1
+  case $(tr '\\000' ' ' 2>/dev/null <"/proc/$pid/cmdline") in
+    "sh ${collectorPath}"* | "/bin/sh ${collectorPath}"*) return 0 ;;
+  esac
+  return 1
+}
 
 case \${1:-} in
   start)
@@ -125,7 +156,7 @@ case \${1:-} in
     $in_session ${collectorPath} </dev/null >/dev/null 2>&1 &
     ;;
   stop)
-    if is_running; then kill "$(cat "$pid_file")"; fi
+    if is_running; then kill "$pid"; fi
     ;;
   restart | force-reload)
     "$0" stop

@@ -35,7 +35,7 @@ export type RingFacts = {
   readonly mayAsk: boolean;
   /** Processes of this pid namespace that have /proc/kmsg open. */
   readonly consumers: readonly Process[];
-  /** Those that have /dev/kmsg open for reading. */
+  /** Daemons that have /dev/kmsg open for reading. */
   readonly kmsgReaders: readonly Process[];
   /** The newest records of the kernel's own facility. */
   readonly records: readonly RingRecord[];
@@ -74,6 +74,8 @@ export type RuleFacts = {
 
 export type JournalFacts = {
   readonly running: boolean;
+  /** It began before its configuration was last written. */
+  readonly outdated: boolean;
   /** systemd is this machine's init. */
   readonly expected: boolean;
   readonly settings: JournaldSettings;
@@ -85,6 +87,8 @@ export type JournalFacts = {
 export type SyslogFacts = {
   /** Running syslog daemons by name: rsyslogd, syslog-ng, syslogd. */
   readonly daemons: readonly Process[];
+  /** rsyslogd began before its configuration was last written. */
+  readonly outdated: boolean;
   /** Programs of syslog daemons that are installed. */
   readonly installed: readonly string[];
   readonly rsyslog: RsyslogConfig;

@@ -17,6 +17,7 @@ import type { Facts } from './facts.ts';
 import { levelNames } from './journald-settings.ts';
 import { usualLevel } from './log-rules.ts';
 import { loads } from './rsyslog-config.ts';
+import { safePlace } from './safe-place.ts';
 import type { FixName } from './verdict.ts';
 import { explain } from './words.ts';
 
@@ -29,17 +30,39 @@ export function decidedFix({ kind, verdicts, facts }: Diagnosis & { readonly fac
   return [...new Set(named)];
 }
 
-/** `undefined`: nothing would be different afterwards. @throws HostError 'unreadable' */
-export async function fixPlan(access: Access, name: FixName, facts: Facts): Promise<ChangeSet | undefined> {
+/**
+ * `isCalledFor`: the diagnosis names it. Then its commands are needed also where its files are there already, as when a value
+ * was put back or a service was stopped. `undefined`: nothing would be different afterwards.
+ * @throws HostError 'unreadable', and 'unsafe-place' for a file that others than root could exchange
+ */
+export async function fixPlan(
+  access: Access,
+  name: FixName,
+  facts: Facts,
+  isCalledFor: boolean,
+): Promise<ChangeSet | undefined> {
   const { title, files, commands } = recipe(name, facts);
   const changes: Change[] = [];
   for (const file of files) changes.push(await fileChange(access, file));
   const pending = changes.filter((change) => !isIdle(change));
-  return pending.length === 0 ? undefined : { name, title, changes: [...pending, ...commands] };
+  const all = [...pending, ...commands];
+  const isNeeded = pending.length > 0 || isCalledFor || isUnseen(name, facts);
+  return isNeeded && all.length > 0 ? { name, title, changes: all } : undefined;
 }
 
-/** `edit` gives the file's new text from its old one, which is '' where there is none. */
-type FileRecipe = { readonly path: string; readonly mode?: string; readonly edit: (text: string) => string };
+/** The daemon that reads the fix's files began before they were last written: only a restart is missing. */
+function isUnseen(name: FixName, { journal, syslog }: Facts): boolean {
+  if (name.startsWith('journald-')) return journal.outdated;
+  return name.startsWith('rsyslog-') && syslog.outdated;
+}
+
+/** `edit` gives the file's new text from its old one, which is '' where there is none. `named`: a configuration names it. */
+type FileRecipe = {
+  readonly path: string;
+  readonly named?: true;
+  readonly mode?: string;
+  readonly edit: (text: string) => string;
+};
 
 type Recipe = { readonly title: string; readonly files: readonly FileRecipe[]; readonly commands: readonly Command[] };
 
@@ -79,7 +102,8 @@ function recipe(name: FixName, facts: Facts): Recipe {
 
 const note = '# Written by bridgekeeper doctor; bridgekeeper doctor --undo takes it back.';
 
-async function fileChange(access: Access, { path, mode, edit }: FileRecipe): Promise<FileChange> {
+async function fileChange(access: Access, { path: given, named, mode, edit }: FileRecipe): Promise<FileChange> {
+  const path = named ? await safePlace(access, given) : given;
   const before = await readFile(access, path);
   // latin1: bytes that are no UTF-8 stay what they are
   const after = Buffer.from(edit(before?.toString('latin1') ?? ''), 'latin1');
@@ -121,8 +145,9 @@ function oneReader(facts: Facts): Recipe {
       .join('\n');
   return {
     title: 'Let rsyslog read the kernel in one way only',
-    files: path === undefined ? [] : [{ path, edit }],
-    commands: restart(facts, 'rsyslog'),
+    files: path === undefined ? [] : [{ path, named: true, edit }],
+    // with one input in the files, and two in the daemon, only the restart is missing
+    commands: path === undefined && !facts.syslog.outdated ? [] : restart(facts, 'rsyslog'),
   };
 }
 

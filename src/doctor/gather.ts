@@ -27,7 +27,7 @@ export async function gather(access: Access): Promise<Facts> {
     network: networkFacts(all, machine.kernelThreads),
     rules: ruleFacts(all),
     journal: { ...journalFacts(all, clock), settings: journaldSettings(filesOf(all.get('journald') ?? '')) },
-    syslog: await withRsyslog(access, all, syslogFacts(all, clock.now)),
+    syslog: await withRsyslog(access, all, syslogFacts(all, clock)),
     nflog: nflogFacts(all, await ulogdFiles(access, all)),
     services: serviceFacts(all),
   };

@@ -2,31 +2,41 @@
 // over loopback, and a look at each place until the line is there or the time is over. The rule goes away three times over: at
 // the end, by a process of its own session after ten seconds, and at the next start.
 
+/** How long the rule stays when nobody takes it away. */
+const watchdogSeconds = 10;
+
+/** Of the clock's seconds the lowest 16 bits are in a nonce: 18 hours. */
+const stampValues = 0x10000;
+
 /**
- * $1 seconds to wait, $2 the program of the rules, $3 the eight digits of a nonce, or nothing for the rules of all probes.
+ * $1 seconds to wait, $2 the program of the rules, $3 the twelve digits of a nonce, or nothing for what is left of all probes:
+ * what is older than its watchdog lets it be, so that another doctor at work keeps its own.
  * A table of nft is the probe's own; of iptables only rules with its prefix are taken out.
  */
 export const removeScript = [
-  'LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH; sleep "$1"',
-  'nft list tables 2>/dev/null | while read -r _ f t; do case $t in bridgekeeper_probe_"$3"*) nft delete table "$f" "$t" && echo "removed $t";; esac; done',
-  'case $2 in nft) ;; *) "$2" -S OUTPUT 2>/dev/null | grep -e "BKPROBE-$3" | sed "s/-A/-D/" | while read -r rule; do echo "$rule" | xargs "$2" -w && echo "removed $rule"; done;; esac',
+  'LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH; sleep "$1"; want=$3',
+  'is_due() { if [ -n "$want" ]; then [ "$1" = "$want" ]; return; fi; echo "$1" | grep -q -x -e "[0-9a-f]\\{12\\}" || return 0',
+  `[ $((($(date +%s)-0x\${1#????????}%${stampValues}+${stampValues})%${stampValues})) -gt ${watchdogSeconds} ]; }`,
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own
+  'nft list tables 2>/dev/null | while read -r _ f t; do case $t in bridgekeeper_probe_*) is_due "${t#bridgekeeper_probe_}" && nft delete table "$f" "$t" && echo "removed $t";; esac; done',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own
+  'case $2 in nft) ;; *) "$2" -S OUTPUT 2>/dev/null | grep -e BKPROBE- | while read -r rule; do d=${rule#*BKPROBE-}; is_due "${d%%[] ]*}" || continue; echo "$rule" | sed "s/-A/-D/" | xargs "$2" -w && echo "removed $rule"; done;; esac',
 ].join('; ');
-
-/** How long the rule stays when nobody takes it away. */
-const watchdogSeconds = 10;
 
 /** Before all usual chains, and after those that somebody put before the usual ones. */
 export const nftPriority = -310;
 
 /**
- * $1 removeScript, $2 program, $3 family, $4 digits, $5 prefix, $6 level, $7 port, $8 group or `-`, $9 seconds to look;
- * then the places. It prints one word and its value a line, and `done` at its end.
+ * $1 removeScript, $2 program, $3 family, $4 eight digits, $5 `ufw` or `-`, $6 level, $7 port, $8 group or `-`, $9 seconds to
+ * look; then the places. It prints one word and its value a line, and `done` at its end. Its nonce are the eight digits, and
+ * four of this machine's own clock; a prefix may have 29 bytes in iptables, and this one has 27 at most.
  */
 export const probeScript = [
   'LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH',
-  'remove=$1; tool=$2; family=$3; digits=$4; prefix=$5; level=$6; port=$7; group=$8; most=$9; shift 9',
+  'remove=$1; tool=$2; family=$3; digits=$4; form=$5; level=$6; port=$7; group=$8; most=$9; shift 9',
   'address=127.0.0.1; [ "$family" = ip ] || address=::1',
   'sh -c "$remove" remove 0 "$tool" "" | sed "s/.*/stale &/"',
+  `digits=$digits$(printf %04x $(($(date +%s)%${stampValues}))); case $form in ufw) prefix="[UFW BKPROBE-$digits] ";; *) prefix="BKPROBE-$digits ";; esac; echo "nonce BKPROBE-$digits"`,
   // the watchdog comes first: from here on a kill leaves no rule for longer than its time
   's=; if command -v setsid >/dev/null; then s=setsid; fi',
   `watchdog=$($s sh -c "echo \\$\\$; exec >/dev/null; exec sh -c \\"\\$1\\" bridgekeeper-probe ${watchdogSeconds} \\"\\$2\\" \\$3" sh "$remove" "$tool" "$digits" </dev/null 2>/dev/null 3<&- &)`,

@@ -29,15 +29,15 @@ export async function probe(access: Access, facts: Facts): Promise<Sightings> {
   if (facts.uid !== 0) return { ...none, unsent: 'only root may add a rule' };
   if (plan === undefined) return { ...none, unsent: 'there is neither nft nor iptables' };
   const port = 20_000 + (Number.parseInt(digits, 16) % 10_000);
-  const settings = [plan.program, plan.family, digits, plan.prefix(nonce), plan.level, `${port}`, plan.group];
+  const settings = [plan.program, plan.family, digits, plan.mark, plan.level, `${port}`, plan.group];
   const args = ['-c', probeScript, 'sh', removeScript, ...settings, `${lookSeconds}`, ...plan.places];
   const ran = await run(access, 'sh', args, { timeoutMs });
   const lines = ran.stdout.toString('utf8').split('\n');
   if (!lines.includes('done')) throw new HostError('cannot-probe', failureText(access, ['sh'], ran));
-  return { ...none, ...sightings(lines) };
+  return { ...none, ...sightings(lines, nonce) };
 }
 
-function sightings(lines: readonly string[]): Omit<Sightings, 'nonce' | 'priority'> {
+function sightings(lines: readonly string[], nonce: string): Omit<Sightings, 'priority'> {
   const said = (word: string): string | undefined =>
     lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
   const refused = said('refused');
@@ -53,7 +53,8 @@ function sightings(lines: readonly string[]): Omit<Sightings, 'nonce' | 'priorit
   const impossible = wasRefused ? undefined : `no program here could send a packet (${refusal})`;
   const unsent = refused ?? impossible ?? (counter === undefined ? 'its rule was taken away' : undefined);
   const overrun = said('overrun') !== undefined;
-  return { unsent, refusal, overrun, counter: counter === undefined ? undefined : Number(counter), seen };
+  const count = counter === undefined ? undefined : Number(counter);
+  return { nonce: said('nonce') ?? nonce, unsent, refusal, overrun, counter: count, seen };
 }
 
 type Plan = {
@@ -62,7 +63,8 @@ type Plan = {
   readonly level: string;
   readonly group: string;
   readonly priority: number;
-  readonly prefix: (nonce: string) => string;
+  /** Of the prefix: ufw's, or none. */
+  readonly mark: 'ufw' | '-';
   readonly places: readonly string[];
 };
 
@@ -81,7 +83,7 @@ function probePlan(facts: Facts): Plan | undefined {
     level: (backend === 'nft' ? nftLevel(level) : undefined) ?? `${level}`,
     group: group === undefined ? '-' : `${group}`,
     priority: backend === 'nft' ? nftPriority : 0,
-    prefix: isUfw(log) ? (nonce) => `[UFW ${nonce}] ` : (nonce) => `${nonce} `,
+    mark: isUfw(log) ? 'ufw' : '-',
     places: placesOf(facts),
   };
 }

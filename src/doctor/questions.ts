@@ -27,6 +27,15 @@ const syslogPrograms = 'rsyslogd syslog-ng syslogd metalog klogd';
 
 const watched = 'systemd-journal*|rsyslogd|syslog-ng|syslogd|metalog|klogd|ulogd|bridgekeeper-dm*';
 
+/** Daemons that give up root: as whom they run then, in Debian and elsewhere. */
+export const daemonAccounts: Readonly<Record<string, readonly string[]>> = {
+  rsyslogd: ['syslog', 'rsyslog'],
+  'syslog-ng': ['syslog-ng'],
+  syslogd: ['syslog'],
+  klogd: ['klog', 'syslog'],
+  ulogd: ['ulog', 'ulogd'],
+};
+
 export const questions: readonly Question[] = [
   { name: 'who', mostBytes: kibi, ask: 'id -u; date +%s; cat /proc/uptime /proc/sys/kernel/random/boot_id' },
   { name: 'status', mostBytes: 8 * kibi, ask: 'cat /proc/self/status' },
@@ -76,8 +85,14 @@ export const questions: readonly Question[] = [
   {
     name: 'processes',
     mostBytes: 64 * kibi,
-    // behind the name in brackets: the 20th word is when it began, in ticks since boot (proc(5))
-    ask: `for d in /proc/[0-9]*; do l=; read -r l <$d/stat || continue; c=\${l#*(}; c=\${c%)*}; case $c in ${watched}) set -- \${l##*) }; [ $1 = Z ] || echo "\${d#/proc/} $c $(readlink $d/ns/pid || echo -) \${20} $(tr "\\000" " " <$d/cmdline)";; esac; done 2>/dev/null`,
+    // behind the name in brackets: the 20th word is when it began, in ticks since boot (proc(5)); the real uid, since
+    // anybody may run a program of root's under another name
+    ask: `for d in /proc/[0-9]*; do l=; read -r l <$d/stat || continue; c=\${l#*(}; c=\${c%)*}; case $c in ${watched}) set -- \${l##*) }; u=-; while read -r k v _; do [ $k = Uid: ] && u=$v && break; done <$d/status; [ $1 = Z ] || echo "\${d#/proc/} $c $(readlink $d/ns/pid || echo -) $u \${20} $(tr "\\000" " " <$d/cmdline)";; esac; done 2>/dev/null`,
+  },
+  {
+    name: 'accounts',
+    mostBytes: kibi,
+    ask: `for n in ${[...new Set(Object.values(daemonAccounts).flat())].join(' ')}; do u=$(id -u $n 2>/dev/null) && echo "$n $u"; done`,
   },
   {
     name: 'consumers',
@@ -110,6 +125,11 @@ export const questions: readonly Question[] = [
     name: 'complaints',
     mostBytes: 16 * kibi,
     ask: 'for f in /var/log/syslog /var/log/messages; do [ -f $f ] && tail -c 200000 $f | tr -d "\\000" | grep rsyslogd | grep -e imklog -e imkmsg -e imjournal | tail -n 5; done',
+  },
+  {
+    name: 'changed',
+    mostBytes: 4 * kibi,
+    ask: 'for f in /etc/rsyslog.conf /etc/rsyslog.d/*.conf /etc/systemd/journald.conf /etc/systemd/journald.conf.d/*.conf; do [ -f "$f" ] && stat -c "%Y %n" "$f"; done',
   },
   {
     name: 'rsyslog',

@@ -6,6 +6,7 @@ import { iptablesLogRules, iptablesTables } from './iptables-log-rules.ts';
 import type { Backend, RuleText } from './log-rules.ts';
 import type { MachineClues } from './machine-kind.ts';
 import { nftLogRules } from './nft-log-rules.ts';
+import { processesOf } from './read-daemons.ts';
 
 export function machineClues(all: Answers): MachineClues {
   const envId = field(all, 'envID');
@@ -53,7 +54,7 @@ export function ringFacts(all: Answers, uptime: number): RingFacts {
     restricted: setting(all, 'kernel/dmesg_restrict') === '1',
     mayAsk: ((BigInt(`0x${field(all, 'CapEff') ?? '0'}`) >> syslogCapability) & 1n) === 1n,
     consumers: readers('/proc/kmsg'),
-    kmsgReaders: readers('/dev/kmsg'),
+    kmsgReaders: readers('/dev/kmsg').filter(({ pid }) => processesOf(all).some((daemon) => daemon.pid === pid)),
     records: linesOf(all, 'ring').flatMap((line) => recordOf(line, uptime)),
   };
 }
@@ -123,7 +124,8 @@ export function ruleFacts(all: Answers): RuleFacts {
   ];
   const tools = linesOf(all, 'tools').map((path) => path.slice(path.lastIndexOf('/') + 1));
   return {
-    log: texts.flatMap(({ log }) => log),
+    // those of another doctor's probe are nobody's
+    log: texts.flatMap(({ log }) => log).filter(({ prefix }) => !prefix.includes('BKPROBE-')),
     drops: texts.flatMap(({ drops }) => drops),
     tools: { nft: tools.includes('nft'), iptables: tools.includes('iptables') },
   };

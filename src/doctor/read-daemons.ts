@@ -2,6 +2,7 @@
 import { type Answers, linesOf } from './answers.ts';
 import type { JournalFacts, LogFile, NflogFacts, SyslogFacts } from './facts.ts';
 import type { ConfigFile } from './journald-settings.ts';
+import { daemonAccounts } from './questions.ts';
 import { ulogdConfig } from './ulogd-config.ts';
 
 type Daemon = {
@@ -15,15 +16,21 @@ type Daemon = {
 /** The kernel shows times of processes in this unit everywhere (USER_HZ). */
 const ticksPerSecond = 100;
 
-/** Those of this pid namespace: a host also sees the daemons of its containers. */
+/**
+ * Those of this pid namespace: a host also sees the daemons of its containers. Anybody may give a process any name and any
+ * words; those count that root, or the account that is made for the daemon, has started.
+ */
 export function processesOf(all: Answers): readonly Daemon[] {
+  const accounts = new Map(linesOf(all, 'accounts').map((line) => line.split(' ') as [name: string, uid: string]));
   const own = linesOf(all, 'namespaces')
     .find((line) => line.startsWith('self pid:'))
     ?.slice(5);
   return linesOf(all, 'processes').flatMap((line) => {
-    const [, pid, name = '', namespace, ticks, command = ''] = /^(\d+) (\S+) (\S+) (\d+) (.*)$/.exec(line) ?? [];
+    const [, pid, name = '', namespace, uid, ticks, command = ''] =
+      /^(\d+) (\S+) (\S+) (\d+) (\d+) (.*)$/.exec(line) ?? [];
     const isHere = own === undefined || namespace === '-' || namespace === own;
-    if (pid === undefined || !isHere) return [];
+    const isOfDaemon = uid === '0' || (daemonAccounts[name] ?? []).some((account) => accounts.get(account) === uid);
+    if (pid === undefined || !isHere || !isOfDaemon) return [];
     return [{ pid: Number(pid), name, command: command.trim(), began: Number(ticks) / ticksPerSecond }];
   });
 }
@@ -49,6 +56,7 @@ export function journalFacts(all: Answers, { now, uptime, boot }: Clock): Omit<J
   const isLoss = text !== undefined && missed.get('_BOOT_ID') === boot && now - when < age - startSeconds;
   return {
     running: daemon !== undefined,
+    outdated: daemon !== undefined && isOlder(daemon, changedIn(all, '/etc/systemd/'), { now, uptime }),
     expected: linesOf(all, 'marks').includes('/run/systemd/system'),
     newestUs: isThisBoot && monotonic !== undefined ? Number(monotonic) : undefined,
     missed: isLoss ? { text, secondsAgo: now - when } : undefined,
@@ -66,11 +74,29 @@ function exported(all: Answers, name: string): ReadonlyMap<string, string> {
 
 const syslogDaemons = ['rsyslogd', 'syslog-ng', 'syslogd', 'metalog'];
 
-export function syslogFacts(all: Answers, now: number): Omit<SyslogFacts, 'rsyslog'> {
+/** More than what whole seconds hide. */
+const clockSeconds = 1.5;
+
+function isOlder({ began }: Daemon, changed: number, { now, uptime }: Omit<Clock, 'boot'>): boolean {
+  return changed > now - uptime + began + clockSeconds;
+}
+
+/** When configuration below a folder was last written, in seconds since 1970. */
+function changedIn(all: Answers, folder: string): number {
+  const times = linesOf(all, 'changed').flatMap((line) => {
+    const [, time, path = ''] = /^(\d+) (.*)$/.exec(line) ?? [];
+    return path.startsWith(folder) ? [Number(time)] : [];
+  });
+  return Math.max(0, ...times);
+}
+
+export function syslogFacts(all: Answers, { now, uptime }: Clock): Omit<SyslogFacts, 'rsyslog'> {
   const running = processesOf(all);
+  const rsyslogd = running.find(({ name }) => name === 'rsyslogd');
   const programs = linesOf(all, 'installed').map((path) => path.slice(path.lastIndexOf('/') + 1));
   return {
     daemons: running.filter(({ name }) => syslogDaemons.includes(name)),
+    outdated: rsyslogd !== undefined && isOlder(rsyslogd, changedIn(all, '/etc/rsyslog'), { now, uptime }),
     installed: programs.filter((name) => syslogDaemons.includes(name)),
     complaints: linesOf(all, 'complaints').filter((line) => /imklog|imkmsg|imjournal/.test(line)),
     files: linesOf(all, 'files').flatMap((line) => fileOf(line, now)),

@@ -1,7 +1,7 @@
 // Where a probe was seen. A place that was not asked says nothing; one that has it proves that all before it works.
 
 export type Sightings = {
-  /** `BKPROBE-` and eight hex digits. */
+  /** `BKPROBE-` and twelve hex digits, the last four of the machine's clock. */
   readonly nonce: string;
   /** Why no packet was sent, or `undefined` when one was. */
   readonly unsent: string | undefined;

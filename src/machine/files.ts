@@ -13,9 +13,11 @@ const readScript = `[ -e "$1" ] || exit ${absent}; exec cat -- "$1"`;
 
 const kindScript = `[ -e "$1" ] || exit ${absent}; if [ -f "$1" ]; then echo file; elif [ -d "$1" ]; then echo directory; elif [ -c "$1" ]; then echo "character device"; else echo other; fi`;
 
-/** A link stays, and what it points to is replaced. The number of bytes tells whether all of them came. */
+/** A link stays, and the file that it points to is replaced. The number of bytes tells whether all of them came. */
 const replaceScript = [
   'set -eu; path=$(readlink -f -- "$1" 2>/dev/null) || path=$1; [ -n "$path" ] || path=$1',
+  'if [ -e "$path" ]; then [ -f "$path" ] || { echo "it leads to something that is no file" >&2; exit 1; }; fi',
+  'if [ -L "$1" ]; then [ -e "$1" ] || { echo "it is a link that leads nowhere" >&2; exit 1; }; fi',
   'directory=$(dirname -- "$path"); mkdir -p -- "$directory/"; new=$directory/.bridgekeeper-$$-new',
   'trap "rm -f -- \\"\\$new\\"" EXIT; umask 077',
   'if [ -e "$path" ]; then cp -p -- "$path" "$new"; else : >"$new"; chmod "$3" "$new"; fi',

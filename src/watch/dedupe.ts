@@ -1,6 +1,6 @@
 // Sightings of log lines by several sources -> events, each once. Two sightings by one source are two events, however
 // equal they are; those of different sources are one. Pure: what is too old to be kept here is asked for by `recall`.
-import { improve, matchAmong, type Seen, type Sighting, windowMs } from './same-text.ts';
+import { Crowd, type Few, improve, matchAmong, type Seen, type Sighting, windowMs } from './same-text.ts';
 import { TextTable } from './text-table.ts';
 
 /** How far the events that are not kept here reach; a sighting behind all of that can be none of them. By host. */
@@ -19,7 +19,10 @@ export type DedupeOptions = {
   /** So many events are kept here. */
   readonly capacity?: number;
   readonly edges?: Edges;
-  /** Events with this text that are kept somewhere else: with the same stamp, or between these times. */
+  /**
+   * Events with this text that are kept somewhere else: those with the same stamp, and of those between these times the
+   * first that may be meant.
+   */
   readonly recall?: (sighting: Sighting, from: number, to: number) => readonly Seen[];
 };
 
@@ -123,6 +126,7 @@ export class Dedupe {
     const { wall, wallSpan = 0 } = sighting;
     const [from, to] = wall === undefined ? [1, 0] : [wall - windowMs, wall + wallSpan + windowMs];
     const same = this.#byText.of(sighting);
+    if (kept === undefined && isFlood(same, sighting)) return undefined;
     const others = this.#recall(sighting, from, to).filter(({ id }) => same?.has(id) !== true);
     const found = matchAmong(kept === undefined ? others : [kept, ...others], sighting);
     // not the others: there may be more of them than are kept
@@ -147,6 +151,18 @@ export class Dedupe {
     this.#byText.remove(seen);
     extend(this.#cold, seen);
   }
+}
+
+/** So many equal lines are a flood. */
+const floodSize = 4_096;
+
+/**
+ * In a flood of equal lines with one stamp or none a witness that was the first to see one of this very moment is not asked about
+ * again: looking through all that are kept elsewhere for each of them would take longer than the flood. Two sources that
+ * both show a flood of more than are kept here in one second may then count some lines twice.
+ */
+function isFlood(same: Few | Crowd | undefined, sighting: Sighting): boolean {
+  return same instanceof Crowd && same.size >= floodSize && same.isFirstOf(sighting);
 }
 
 /** No other event can be meant, or none that would make a difference. */

@@ -44,6 +44,17 @@ const knownPrefixes: readonly PrefixEntry[] = [
   { text: 'IN_*_DROP:', action: 'deny' },
   { text: 'FWD*_REJECT:', action: 'reject' },
   { text: 'FWD*_DROP:', action: 'deny' },
+  // its nftables back end logs the quotes too
+  { text: '"FINAL_REJECT: "', action: 'reject' },
+  { text: '"FINAL_DROP: "', action: 'deny' },
+  { text: '"STATE_INVALID_DROP: "', action: 'deny' },
+  { text: '"rpfilter_DROP: "', action: 'deny' },
+  { text: '"filter_*_REJECT: "', action: 'reject' },
+  { text: '"filter_*_DROP: "', action: 'deny' },
+  { text: '"IN_*_REJECT: "', action: 'reject' },
+  { text: '"IN_*_DROP: "', action: 'deny' },
+  { text: '"FWD*_REJECT: "', action: 'reject' },
+  { text: '"FWD*_DROP: "', action: 'deny' },
   // Proxmox VE: what the rule has, the end of what its logger writes, and all that it writes in front of IN=
   ...proxmox('DROP:', 'deny'),
   ...proxmox('REJECT:', 'reject'),

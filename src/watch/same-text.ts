@@ -134,6 +134,8 @@ export class Crowd {
   readonly #unstamped: Seen[] = [];
   readonly #byStamp = new Map<number, Seen[]>();
   readonly #ids = new Set<number>();
+  /** By witness: the last event that it was the first to see. */
+  readonly #firstOf = new Map<number, Seen>();
   /** Up to where the timeline holds nothing more for a witness that comes in the order of time. */
   readonly #passed = new Map<number, { at: number; wall: number }>();
   #widest = 0;
@@ -152,6 +154,8 @@ export class Crowd {
 
   insert(seen: Seen): void {
     this.#ids.add(seen.id);
+    const [first] = seen.witnesses;
+    if (first !== undefined) this.#firstOf.set(first, seen);
     this.#widest = Math.max(this.#widest, seen.wallSpan);
     if (seen.us !== undefined) this.#byStamp.set(seen.us, [...(this.#byStamp.get(seen.us) ?? []), seen]);
     if (seen.wall === undefined) return;
@@ -171,6 +175,15 @@ export class Crowd {
     const at = removeInOrder(this.#timeline, seen);
     for (const passed of this.#passed.values()) if (passed.at > at) passed.at--;
     if (seen.us === undefined) removeInOrder(this.#unstamped, seen);
+  }
+
+  /**
+   * The witness has shown this line for this very moment before, and it was an event that nobody knew: nothing that is
+   * kept elsewhere can be meant by its further ones.
+   */
+  isFirstOf(sighting: Sighting): boolean {
+    const event = this.#firstOf.get(sighting.witness);
+    return event !== undefined && isSameMoment(event, sighting);
   }
 
   match(sighting: Sighting): Seen | undefined {
@@ -256,6 +269,11 @@ function isOpenTo({ us, witness }: Sighting, event: Seen): boolean {
 function isNear({ wall, wallSpan = 0 }: Sighting, event: Seen): boolean {
   if (wall === undefined || event.wall === undefined) return false;
   return wall <= event.wall + event.wallSpan + windowMs && wall + wallSpan >= event.wall - windowMs;
+}
+
+/** What has a number in the ring is known by that. */
+function isSameMoment(event: Seen, { us, wall, wallSpan = 0, sequence }: Sighting): boolean {
+  return sequence === undefined && event.us === us && event.wall === wall && event.wallSpan === wallSpan;
 }
 
 type Ordered = Pick<Seen, 'id' | 'wall'>;

@@ -30,6 +30,18 @@ for (const [source, line] of forms) {
   });
 }
 
+test('on a machine without a policy a line still says who and what; a long one is no path', async () => {
+  const ufw = text.replace('RULE 16 -- DENY ', '[UFW BLOCK] ');
+  for (const line of [ufw, `Apr 05 16:05:52 deb11 kernel: ${ufw}`]) {
+    const run = await runCli(['explain', line]);
+    assert.deepEqual([run.code, run.stderr], [0, '']);
+    assert.match(run.stdout, /^Stopped by '\[UFW BLOCK\]'[\s\S]*192\.168\.50\.13/);
+    assert.doesNotMatch(run.stdout, /host file|Attacker/);
+  }
+  const garbage = await runCli(['explain', 'x'.repeat(5_000)]);
+  assert.equal(garbage.code, 1);
+});
+
 test('a whole log by standard input, with other lines in between', async () => {
   const input = `Mar 17 13:21:50 mytux sshd[1]: Accepted publickey\n${log}`;
   const run = await runCli(['explain', folder], { input });

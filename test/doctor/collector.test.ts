@@ -1,13 +1,13 @@
 // The collector that is installed where nothing else keeps the ring: with the real ring and real LOG lines, and with a dmesg
 // of the test's own where the ring must go round at the right moment.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, statSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { collectorInit, collectorScript } from '../../src/doctor/dmesg-collector.ts';
+import { collectorInit, collectorPath, collectorScript } from '../../src/doctor/dmesg-collector.ts';
 import { parseLogLine } from '../../src/watch/parse-line.ts';
 import { freshDirectory } from '../support/run-cli.ts';
 import { Chatter, lockRing, needsRing } from '../watch-sources/ring.ts';
@@ -42,8 +42,39 @@ class Collector {
 
   start(): void {
     const env = { ...process.env, PATH: `${this.#directory}:${process.env.PATH}` };
-    const args = [this.#path, this.file, join(this.#directory, 'state'), '0.1'];
-    this.#child = spawn('sh', args, { env, stdio: 'ignore' });
+    this.#child = spawn('sh', this.#words, { env, stdio: 'ignore' });
+  }
+
+  get #words(): readonly string[] {
+    return [this.#path, this.file, join(this.#directory, 'state'), '0.1', this.pidFile];
+  }
+
+  get pidFile(): string {
+    return join(this.#directory, 'pid');
+  }
+
+  /** Another one of the same, which ends when one runs already. */
+  second(): Promise<readonly [code: unknown, said: string]> {
+    return new Promise((resolve) => {
+      execFile('sh', this.#words, { timeout: 10_000 }, (error, _out, said) => resolve([error?.code, said]));
+    });
+  }
+
+  /** Files of it and of what it starts may have so many bytes. */
+  limit(bytes: number | 'unlimited'): void {
+    execFileSync('prlimit', ['--pid', `${this.#child?.pid}`, `--fsize=${bytes}:`]);
+  }
+
+  /** Instead of the real dmesg: it fails once, and prints nothing. */
+  failOnce(): void {
+    const words = `#!/bin/sh\nmv ${this.ring}.fails ${this.ring}.failed 2>/dev/null && exit 1\ncat ${this.ring}\n`;
+    writeFileSync(`${this.ring}.fails`, '');
+    writeFileSync(join(this.#directory, 'dmesg.new'), words, { mode: 0o755 });
+    renameSync(join(this.#directory, 'dmesg.new'), join(this.#directory, 'dmesg'));
+  }
+
+  get hasFailed(): boolean {
+    return existsSync(`${this.ring}.failed`);
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
@@ -170,17 +201,122 @@ test('an append that was whole stays, when the kill came just after it', async (
   assert.deepEqual(collector.lines(), texts(from(1, 7)));
 });
 
+test('a dmesg that failed once is no empty ring', async (t) => {
+  const collector = new Collector(freshDirectory(t));
+  t.after(() => collector.stop());
+  collector.showRing(from(1, 5));
+  collector.start();
+  await collector.until(5);
+  collector.failOnce();
+  for (let attempt = 0; attempt < 200 && !collector.hasFailed; attempt++) await sleep(50);
+  assert.ok(collector.hasFailed);
+  await sleep(300);
+  collector.showRing(from(1, 7));
+  await collector.until(7);
+  await sleep(300);
+  assert.deepEqual(collector.lines(), texts(from(1, 7)));
+});
+
+test('no room for all of an append: no half line stays, and every line comes once when there is room', async (t) => {
+  const collector = new Collector(freshDirectory(t));
+  t.after(() => collector.stop());
+  collector.showRing(from(1, 100));
+  collector.start();
+  await collector.until(100);
+  const whole = readFileSync(collector.file);
+  const sizes = watchSizes(collector.file);
+  collector.limit(whole.length + 100);
+  collector.showRing(from(95, 110));
+  await sleep(700);
+  assert.ok(sizes.stop().has(whole.length + 100), 'a part was written');
+  collector.limit('unlimited');
+  await collector.until(110);
+  await sleep(300);
+  assert.deepEqual(collector.lines(), texts(from(1, 110)));
+});
+
+test('a broken append of an earlier boot ends its line, and stays', async (t) => {
+  const directory = freshDirectory(t);
+  const collector = new Collector(directory);
+  t.after(() => collector.stop());
+  collector.showRing(from(1, 5));
+  collector.start();
+  await collector.until(5);
+  await collector.stop();
+  const whole = readFileSync(collector.file);
+  const look = execFileSync('cksum', { input: readFileSync(join(directory, 'state', 'last')) });
+  writeFileSync(join(directory, 'state', 'before'), `${whole.length} ${look}`);
+  writeFileSync(join(directory, 'state', 'boot'), 'another\n');
+  writeFileSync(collector.file, `${whole}Nov 28 00:00:00 host kernel: [   6.0000`);
+  collector.showRing(from(1, 2));
+  collector.start();
+  await collector.until(8);
+  assert.deepEqual(collector.lines(), [...texts(from(1, 5)), '[   6.0000', ...texts(from(1, 2))]);
+});
+
+/** All sizes that a file has until then, by its changes. */
+function watchSizes(path: string): { readonly stop: () => ReadonlySet<number> } {
+  const sizes = new Set<number>();
+  const watcher = watch(path, () => sizes.add(statSync(path).size));
+  return {
+    stop: () => {
+      watcher.close();
+      return sizes;
+    },
+  };
+}
+
 test('a second collector does not start', async (t) => {
   const collector = new Collector(freshDirectory(t));
   t.after(() => collector.stop());
   collector.showRing(from(1, 5));
   collector.start();
   await collector.until(5);
-  const args = [join(collector.file, '..', 'bridgekeeper-dmesg'), collector.file, join(collector.file, '..', 'state')];
-  const [code, said] = await new Promise<[unknown, string]>((resolve) => {
-    execFile('sh', args, (error, _out, stderr) => resolve([error?.code, stderr]));
-  });
-  assert.deepEqual([code, said], [1, 'bridgekeeper-dmesg: runs already\n']);
+  assert.deepEqual(await collector.second(), [1, 'bridgekeeper-dmesg: runs already\n']);
+});
+
+test('a number that was left is not believed when another program, or nobody, has it', async (t) => {
+  const other = spawn('sleep', ['60'], { stdio: 'ignore' });
+  t.after(() => other.kill());
+  for (const left of [`${other.pid}`, '999999999', '1', '', '-1', 'x']) {
+    const collector = new Collector(freshDirectory(t));
+    t.after(() => collector.stop());
+    collector.showRing(from(1, 5));
+    writeFileSync(collector.pidFile, `${left}\n`);
+    collector.start();
+    await collector.until(5);
+    assert.equal(collector.lines().length, 5, left);
+    assert.notEqual(readFileSync(collector.pidFile, 'latin1').trim(), left);
+    await collector.stop();
+  }
+  assert.equal(other.exitCode ?? other.signalCode, null);
+});
+
+test("init's `stop` ends the collector, and no other program that has its number", { skip: needsRing }, async (t) => {
+  const on = freshDirectory(t);
+  const [script, init, pidFile] = [join(on, 'bridgekeeper-dmesg'), join(on, 'init'), join(on, 'pid')];
+  writeFileSync(script, '#!/bin/sh\nwhile :; do sleep 0.1; done\n', { mode: 0o755 });
+  const text = collectorInit.replaceAll(collectorPath, script).replace(/^pid_file=.*$/m, `pid_file=${pidFile}`);
+  writeFileSync(init, text, { mode: 0o755 });
+  const rows: readonly (readonly [argv: readonly string[], isOurs: boolean])[] = [
+    [[script], true],
+    [['sleep', '60'], false],
+    [['tail', '-f', script], false],
+    [['sh', '-c', 'sleep 60; :', script], false],
+  ];
+  for (const [[program = '', ...args], isOurs] of rows) {
+    const child = spawn(program, args, { stdio: 'ignore' });
+    t.after(() => child.kill());
+    const ended = once(child, 'exit');
+    await sleep(100);
+    writeFileSync(pidFile, `${child.pid}\n`);
+    const status = spawnSync(init, ['status']).status;
+    assert.equal(status === 0, isOurs, program);
+    assert.equal(spawnSync(init, ['stop']).status, 0);
+    if (isOurs) await ended;
+    else await sleep(200);
+    assert.equal(child.signalCode, isOurs ? 'SIGTERM' : null, program);
+  }
 });
 
 test('the real ring: every LOG line once, over a restart', { skip: needsRing }, async (t) => {

@@ -62,6 +62,7 @@ export const healthy: Facts = {
   rules: { log: [logRule], drops: [], tools: { nft: true, iptables: true } },
   journal: {
     running: true,
+    outdated: false,
     expected: true,
     settings: { readKmsg: true, storage: 'auto', maxLevelStore: 7, forwardToSyslog: false, from: {} },
     newestUs: 95_000_000,
@@ -69,6 +70,7 @@ export const healthy: Facts = {
   },
   syslog: {
     daemons: [],
+    outdated: false,
     installed: [],
     rsyslog: { kernelInputs: new Map(), targets: [], ufwStops: false, includes: [] },
     complaints: [],
@@ -98,7 +100,7 @@ export const withRsyslog: Facts = {
 };
 
 export const seen = (places: Readonly<Record<string, number>>, more: Partial<Sightings> = {}): Sightings => ({
-  nonce: 'BKPROBE-0badcafe',
+  nonce: 'BKPROBE-0badcafe1d0f',
   unsent: undefined,
   refusal: undefined,
   counter: 1,

@@ -3,28 +3,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { removeScript } from '../../src/doctor/probe-script.ts';
 import type { Verdict } from '../../src/doctor/verdict.ts';
-import { joinLabs, type Membership } from '../../src/lab/registry.ts';
 import { program } from '../support/run-cli.ts';
 import { FakeSsh } from '../watch-sources/fake-ssh.ts';
-import { lockRing, type RingLock } from '../watch-sources/ring.ts';
-import { needsSituations, Situation, withJournald, withoutRsyslog } from './situation.ts';
+import { ringSuite, Situation, withJournald, withoutRsyslog } from './situation.ts';
 import { debian12, nftLog } from './situations.ts';
 
-suite('the probe', { skip: needsSituations }, () => {
-  let labs: Membership;
-  let lock: RingLock;
-  before(async () => {
-    labs = await joinLabs();
-    lock = await lockRing();
-  });
-  after(async () => {
-    await lock.release();
-    await labs.leave();
-  });
-
+ringSuite('the probe', true, () => {
   test('kill -9 of the doctor and its shell: the rule is gone within eleven seconds', async (t) => {
     const on = await situation(t);
     await debian12(on, 'ReadKMsg=no'); // it looks for as long as it may
@@ -73,6 +61,54 @@ suite('the probe', { skip: needsSituations }, () => {
     assert.match(rules, /mine: [\s\S]*table ip mine/);
   });
 
+  test('what is left and what another doctor still needs are told apart by their age', async (t) => {
+    const on = await situation(t);
+    const now = Math.floor(Date.now() / 1000);
+    const rows: readonly (readonly [digits: string, isLeft: boolean])[] = [
+      [`0000000a${stamp(now)}`, true],
+      [`0000000b${stamp(now - 8)}`, true],
+      [`0000000c${stamp(now - 60)}`, false],
+      [`0000000d${stamp(now - 7_200)}`, false],
+      [`0000000e${stamp(now + 60)}`, false],
+      ['deadbeef', false],
+      ['0000000f$(reboot)', false],
+    ];
+    for (const [digits] of rows) {
+      if (/^\w+$/.test(digits)) await on.sh('nft add table inet "bridgekeeper_probe_$1"', digits);
+      await on.sh('iptables-legacy -I OUTPUT 1 -o lo -j LOG --log-prefix "[UFW BKPROBE-$1] "', digits.slice(0, 14));
+    }
+    const begun = performance.now();
+    await on.run('sh', '-c', removeScript, 'remove', '0', 'iptables-legacy', '');
+    const left = await on.sh('nft list tables; iptables-legacy-save');
+    assert.ok(performance.now() - begun < 1_500, 'the younger ones are still young');
+    for (const [digits, isLeft] of rows) {
+      const count = left.split(digits.slice(0, 14)).length - 1;
+      assert.equal(count, isLeft ? 2 : 0, `${digits}\n${left}`);
+    }
+  });
+
+  test('two doctors at once: neither takes away what the other needs', async (t) => {
+    const on = await situation(t);
+    await debian12(on, 'ReadKMsg=no'); // each looks for as long as it may
+    const both = await Promise.all([0, 1].map(() => on.doctor('--probe', '-o', 'json')));
+    const nonces = both.map(({ stdout, stderr }) => {
+      const { probe } = JSON.parse(stdout);
+      assert.deepEqual(
+        [probe.unsent, probe.counter, probe.seen.dmesg, probe.seen.journal],
+        [undefined, 1, 1, 0],
+        stderr,
+      );
+      assert.deepEqual(
+        verdictsOf(stdout).filter(([, state]) => state === 'broken'),
+        [['journal', 'broken', 'journald-reads-no-kmsg']],
+      );
+      return probe.nonce;
+    });
+    assert.equal(new Set(nonces).size, 2);
+    for (const nonce of nonces) assert.match(nonce, /^BKPROBE-[0-9a-f]{12}$/);
+    assert.doesNotMatch(await on.sh('nft list tables'), /bridgekeeper_probe/);
+  });
+
   test('by ssh: the same answers, the same fix, the same way back', async (t) => {
     const on = await situation(t);
     await debian12(on, 'Storage=none');
@@ -118,6 +154,11 @@ suite('the probe', { skip: needsSituations }, () => {
     assert.match(JSON.parse(stdout).probe.unsent, /only root/);
   });
 });
+
+/** The lowest 16 bits of the clock. */
+function stamp(seconds: number): string {
+  return (seconds % 0x10000).toString(16).padStart(4, '0');
+}
 
 /** Other words than those of the shell that asks. */
 const watchdogs = 'pgrep -f [b]ridgekeeper-probe';

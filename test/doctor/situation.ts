@@ -5,9 +5,12 @@ import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { after, before, suite } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { joinLabs, type Membership } from '../../src/lab/registry.ts';
 import { program, type Run, root } from '../support/run-cli.ts';
 import { needsJournald } from '../watch-sources/journald.ts';
+import { lockRing, type RingLock } from '../watch-sources/ring.ts';
 
 const daemons = ['rsyslogd', 'ulogd', 'capsh', 'nft', 'iptables', 'iptables-legacy', 'setsid'];
 
@@ -23,10 +26,12 @@ function missing(): string | false {
 const enter = [
   'set -e; mount -t tmpfs -o size=256m tmpfs /mnt; mkdir /mnt/upper /mnt/work /mnt/root',
   'mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root; cd /mnt/root',
-  'mount --bind "$1" ".$1"; mount -t proc proc proc; mount --rbind /sys sys; mount -t tmpfs -o mode=755 tmpfs dev',
+  // the checkout may stand in /tmp
+  'mount -t tmpfs -o mode=1777 tmpfs tmp; mkdir -p ".$1"; mount --bind "$1" ".$1"',
+  'mount -t proc proc proc; mount --rbind /sys sys; mount -t tmpfs -o mode=755 tmpfs dev',
   // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own
   'for n in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9" "tty 5 0" "kmsg 1 11"; do mknod -m 666 dev/${n%% *} c ${n#* }; done',
-  'chmod 644 dev/kmsg; ln -s /proc/self/fd dev/fd; mkdir dev/shm dev/pts; mount -t tmpfs tmpfs run; mount -t tmpfs tmpfs tmp',
+  'chmod 644 dev/kmsg; ln -s /proc/self/fd dev/fd; mkdir dev/shm dev/pts; mount -t tmpfs tmpfs run',
   'rm -rf var/log/* var/lib/bridgekeeper* .dockerenv etc/rsyslog.d/* etc/ufw; mkdir -p etc/systemd/journald.conf.d var/spool/rsyslog',
   'mkdir -p old; pivot_root . old; cd /; umount -l /old; ip link set lo up; echo ready; exec cat',
 ].join('; ');
@@ -114,6 +119,26 @@ export class Situation {
   }
 }
 
+/**
+ * Tests that need the ring quiet, and LOG lines of network namespaces in it. `together`: several at a time, which those must
+ * not be that read /proc/kmsg, since each of its lines goes to one reader, or that make the ring go round.
+ */
+export function ringSuite(name: string, together: boolean, define: () => void): void {
+  suite(name, { skip: needsSituations, concurrency: together ? 4 : 1 }, () => {
+    let labs: Membership;
+    let lock: RingLock;
+    before(async () => {
+      labs = await joinLabs();
+      lock = await lockRing();
+    });
+    after(async () => {
+      await lock.release();
+      await labs.leave();
+    });
+    define();
+  });
+}
+
 // Daemons in it.
 
 const detached = 'setsid "$@" </dev/null >/dev/null 2>&1 &';
@@ -126,7 +151,7 @@ case "$*" in
   "restart systemd-journald.service") stop systemd-journald; setsid /lib/systemd/systemd-journald </dev/null >/dev/null 2>&1 & ;;
   "restart rsyslog.service") stop rsyslogd; rm -f /run/rsyslogd.pid; setsid rsyslogd -n -i /run/rsyslogd.pid </dev/null >/dev/null 2>&1 & ;;
   "enable --now bridgekeeper-dmesg.service") setsid $(sed -n s/^ExecStart=//p /etc/systemd/system/bridgekeeper-dmesg.service) </dev/null >/dev/null 2>&1 & ;;
-  "disable --now bridgekeeper-dmesg.service") kill $(cat /var/lib/bridgekeeper-dmesg/pid) ;;
+  "disable --now bridgekeeper-dmesg.service") kill $(cat /run/bridgekeeper-dmesg.pid) ;;
   daemon-reload) ;;
   *) exit 1 ;;
 esac
@@ -169,9 +194,13 @@ function rsyslogConfig(inputs: readonly string[]): string {
 }
 
 /** With `capabilities` dropped from it, as `cap_syslog`. */
-export async function withRsyslog(on: Situation, inputs: readonly string[], dropped?: string): Promise<void> {
-  await on.sh('printf %s "$1" >/etc/rsyslog.conf', rsyslogConfig(inputs));
-  const daemon = ['rsyslogd', '-n', '-i', '/run/rsyslogd.pid'];
+export async function withRsyslog(
+  on: Situation,
+  inputs: readonly string[],
+  { dropped, config = '/etc/rsyslog.conf' }: { readonly dropped?: string; readonly config?: string } = {},
+): Promise<void> {
+  await on.sh('printf %s "$1" >"$2"', rsyslogConfig(inputs), config);
+  const daemon = ['rsyslogd', '-n', '-i', '/run/rsyslogd.pid', '-f', config];
   if (dropped === undefined) await on.sh(detached, ...daemon);
   else await on.sh(detached, 'capsh', `--drop=${dropped}`, '--', '-c', `exec ${daemon.join(' ')}`);
   await on.until('[ -s /var/log/syslog ] && pidof rsyslogd');

@@ -1,49 +1,38 @@
 // The doctor in prepared situations, most of them with the real daemons: it must name the cause, and no other.
 import assert from 'node:assert/strict';
-import { after, before, suite, type TestContext, test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { Verdict } from '../../src/doctor/verdict.ts';
-import { joinLabs, type Membership } from '../../src/lab/registry.ts';
 import type { Run } from '../support/run-cli.ts';
-import { lockRing, type RingLock } from '../watch-sources/ring.ts';
-import { needsSituations, Situation } from './situation.ts';
+import { ringSuite, Situation } from './situation.ts';
 import { type Case, cases } from './situations.ts';
 
 type Answer = { readonly version: number; readonly kind: string; readonly paths: readonly Verdict[] };
 
-suite('the doctor in situations', { skip: needsSituations }, () => {
-  let labs: Membership;
-  let lock: RingLock;
-  before(async () => {
-    labs = await joinLabs();
-    lock = await lockRing(); // imklog takes what it reads from others
+for (const alone of [false, true]) {
+  ringSuite(`the doctor in situations${alone ? ', one at a time' : ''}`, !alone, () => {
+    for (const one of cases.filter((each) => (each.alone ?? false) === alone)) {
+      test(one.name, async (t) => {
+        const on = await Situation.start();
+        t.after(() => on.end());
+        await one.prepare(on);
+        const untouched = await rulesOf(on);
+        await withoutProbe(on, one);
+        await withProbe(on, one, t);
+        assert.equal(await rulesOf(on), untouched, 'the probe leaves no rule and no file');
+        assert.equal(await on.sh(watchdogs), '', 'and no process');
+      });
+    }
   });
-  after(async () => {
-    await lock.release();
-    await labs.leave();
-  });
+}
 
-  for (const one of cases) {
-    test(one.name, async (t) => {
-      const on = await Situation.start();
-      t.after(() => on.end());
-      await one.prepare(on);
-      const untouched = await rulesOf(on);
-      await withoutProbe(on, one);
-      await withProbe(on, one, t);
-      assert.equal(await rulesOf(on), untouched, 'the probe leaves no rule and no file');
-      assert.equal(await on.sh(watchdogs), '', 'and no process');
-    });
-  }
-
-  test('these are enough situations, and most of them are real', () => {
-    const broken = cases.filter(({ health }) => health === 'broken');
-    assert.ok(broken.length >= 14 && broken.filter(({ stub }) => stub === undefined).length >= 10);
-    assert.ok(cases.length - broken.length >= 3);
-    const found = new Set(
-      broken.flatMap(({ rows }) => rows.flatMap(([, state, cause]) => (state === 'broken' ? cause : []))),
-    );
-    assert.ok(found.size >= 14, [...found].join());
-  });
+test('these are enough situations, and most of them are real', () => {
+  const broken = cases.filter(({ health }) => health === 'broken');
+  assert.ok(broken.length >= 14 && broken.filter(({ stub }) => stub === undefined).length >= 10);
+  assert.ok(cases.length - broken.length >= 3);
+  const found = new Set(
+    broken.flatMap(({ rows }) => rows.flatMap(([, state, cause]) => (state === 'broken' ? cause : []))),
+  );
+  assert.ok(found.size >= 14, [...found].join());
 });
 
 async function ask(on: Situation, { dropped }: Case, ...args: readonly string[]): Promise<Run> {

@@ -23,6 +23,8 @@ export type Case = {
   readonly rows: readonly Row[];
   /** Who asks: a program that runs the doctor, as `capsh --drop=...`. */
   readonly dropped?: string;
+  /** It reads /proc/kmsg, or makes the ring go round. */
+  readonly alone?: true;
   /** Why something in it is no real thing. */
   readonly stub?: string;
   /** No fact shows it: without a probe nothing is broken. */
@@ -66,6 +68,14 @@ export const oldContainer = async (on: Situation): Promise<void> => {
   await debian12(on);
 };
 
+/** It would have imklog and imjournal. */
+const impostor = [
+  'mkdir -m 777 /var/lib/user; printf "#!/bin/sh\\nsleep 600\\n" >/var/lib/user/rsyslogd; chmod 755 /var/lib/user/rsyslogd',
+  'printf "module(load=\\"imklog\\")\\nmodule(load=\\"imjournal\\")\\nkern.* /var/log/kern.log\\n" >/var/lib/user/evil.conf',
+  'setsid setpriv --reuid=65534 --clear-groups /var/lib/user/rsyslogd -f /var/lib/user/evil.conf </dev/null >/dev/null 2>&1 &',
+  'until pgrep -u 65534 rsyslogd >/dev/null; do sleep 0.1; done',
+].join('\n');
+
 const ulogd = (group: number): string =>
   [
     '[global]',
@@ -100,6 +110,7 @@ export const cases: readonly Case[] = [
   {
     name: "journald and rsyslog with imklog, ufw's rules by iptables",
     health: 'healthy',
+    alone: true,
     prepare: async (on) => {
       await withJournald(on);
       await withUfwFilter(on, false);
@@ -198,6 +209,7 @@ export const cases: readonly Case[] = [
   {
     name: 'journald was stopped while the ring went round',
     health: 'broken',
+    alone: true,
     prepare: async (on) => {
       await debian12(on);
       await on.sh('kill -STOP $(pidof systemd-journald)');
@@ -228,7 +240,7 @@ export const cases: readonly Case[] = [
     health: 'broken',
     prepare: async (on) => {
       await withJournald(on);
-      await withRsyslog(on, ['imuxsock', 'imklog'], 'cap_syslog');
+      await withRsyslog(on, ['imuxsock', 'imklog'], { dropped: 'cap_syslog' });
       await on.sh(nftLog());
     },
     rows: [
@@ -239,6 +251,7 @@ export const cases: readonly Case[] = [
   {
     name: 'a second reader of /proc/kmsg beside imklog',
     health: 'broken',
+    alone: true,
     prepare: async (on) => {
       await withJournald(on);
       await withRsyslog(on, ['imuxsock', 'imklog']);
@@ -252,6 +265,7 @@ export const cases: readonly Case[] = [
   {
     name: 'imklog and imjournal: every line twice',
     health: 'broken',
+    alone: true,
     prepare: async (on) => {
       await withJournald(on);
       await withRsyslog(on, ['imuxsock', 'imklog', 'imjournal']);
@@ -268,6 +282,18 @@ export const cases: readonly Case[] = [
     prepare: async (on) => {
       await withJournald(on);
       await on.sh(nftLog());
+    },
+    rows: [
+      ['kern.log', 'broken', 'syslog-daemon-down'],
+      ['syslog', 'broken', 'syslog-daemon-down'],
+    ],
+  },
+  {
+    name: "a user's program with rsyslogd's name, and a configuration of the user's",
+    health: 'broken',
+    prepare: async (on) => {
+      await withJournald(on);
+      await on.sh(`${impostor}; ${nftLog()}`);
     },
     rows: [
       ['kern.log', 'broken', 'syslog-daemon-down'],
@@ -356,6 +382,7 @@ export const cases: readonly Case[] = [
   {
     name: "ufw's filter, and rules of others: not broken",
     health: 'healthy',
+    alone: true,
     prepare: async (on) => {
       await withJournald(on);
       await withUfwFilter(on, true);
@@ -370,6 +397,7 @@ export const cases: readonly Case[] = [
   {
     name: "'& stop' behind ufw's filter: not broken, and explained",
     health: 'healthy',
+    alone: true,
     prepare: async (on) => {
       await withJournald(on);
       await withUfwFilter(on, true);

@@ -74,6 +74,16 @@ for (const [name, access] of ways) {
       assert.equal(statSync(path('real')).mode & 0o777, 0o604);
     });
 
+    test('a link to a device, as a masked unit is one, and a link that leads nowhere are left alone', async () => {
+      symlinkSync('/dev/null', path('masked'));
+      symlinkSync('nowhere', path('dangling'));
+      for (const name of ['masked', 'dangling']) {
+        await assert.rejects(replaceFile(access, path(name), Buffer.from('x')), { code: 'unwritable' }, name);
+      }
+      assert.ok(statSync('/dev/null').isCharacterDevice());
+      assert.equal(existsSync(path('nowhere')), false);
+    });
+
     test('a path with a blank in it, a file that is empty, one that is gone', async () => {
       await replaceFile(access, path('two words'), Buffer.alloc(0));
       assert.equal(await readText(access, path('two words')), '');

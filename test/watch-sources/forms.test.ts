@@ -10,6 +10,7 @@ import { lossOf, mayTellLoss } from '../../src/watch/sources/loss-words.ts';
 import { copiesOf } from '../../src/watch/sources/older-copies.ts';
 import { digestOf, stepBetween, tailLength } from '../../src/watch/sources/overlap.ts';
 import { repeatOf } from '../../src/watch/sources/repeats.ts';
+import { TextLines } from '../../src/watch/sources/text-lines.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
@@ -199,6 +200,17 @@ describe('repeats', () => {
   for (const [text, previous, wanted] of rows) {
     it(text.slice(0, 50), () => assert.deepEqual(repeatOf(text, previous), wanted));
   }
+});
+
+describe('many repeats', () => {
+  it('are believed up to a number, and more with the lines that follow: a few words cannot fill the store', () => {
+    const lines = new TextLines({ kernel: 2, other: 1 }, { notAfter: () => 1_700_000_000_000 });
+    const line = Buffer.from('Mar 17 13:22:10 host kernel: message repeated 8000 times: [ [UFW BLOCK] IN=eth0 OUT= ]');
+    const items = [...lines.items(line), ...lines.items(line), ...lines.items(line)];
+    assert.equal(items.filter(({ kind }) => kind === 'record').length, 10_000 + 20);
+    const gaps = items.flatMap((item) => (item.kind === 'gap' ? [item.lost] : []));
+    assert.deepEqual(gaps, [{ atLeast: 24_000 - 10_020 - 7_990 }, { atLeast: 7_990 }]);
+  });
 });
 
 describe('what daemons say of loss', () => {

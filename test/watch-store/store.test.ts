@@ -386,6 +386,58 @@ describe('retention', () => {
   });
 });
 
+describe('floods', () => {
+  for (const [what, us] of [
+    ['without a stamp', undefined],
+    ['with one forged stamp', 12_345],
+  ] as const) {
+    it(`keeps more equal lines of one moment than it remembers, each once: ${what}`, () => {
+      const stamp = us === undefined ? {} : { us };
+      const text = Buffer.from(textOfPacket(7));
+      const one: SourceRecord = { kind: 'record', trust: 1, wall: noon, wallSpan: 999, text, ...stamp };
+      const commit = (source: string, times: number, most: number): void =>
+        withStore((store) => {
+          const batch = { items: new Array<SourceRecord>(most).fill(one) };
+          for (let round = 0; round < times; round++) store.commit([{ host: '', source, batch }], noon);
+        });
+      commit('file:/var/log/kern.log', 10, 2_000);
+      assert.equal(storedTexts().length, 20_000);
+      commit('file:/var/log/ufw.log', 1, 50);
+      assert.equal(storedTexts().length, 20_000, 'a second source shows some of them');
+    });
+  }
+
+  it('claims of lost lines do not push events out', () => {
+    const gap: Gap = { kind: 'gap', lost: { atLeast: 1 }, reason: 'daemon', between: {}, said: 'messages lost' };
+    withStore((store) => {
+      store.commit([{ host: '', source: 'file:x', batch: { items: [record(1), record(2)] } }], noon);
+      store.commit([{ host: '', source: 'file:x', batch: { items: new Array<Gap>(60_000).fill(gap) } }], noon);
+      retain(store.database, { maxAgeMs: 90 * dayMs, maxBytes: 4 * 2 ** 20 }, noon);
+    });
+    assert.equal(storedTexts().length, 2);
+    assert.equal(read((reader) => reader.gaps({})).length, 10_000);
+  });
+
+  it('what was removed is recorded by its own time, by machine, also when the older came later', () => {
+    const june = noon;
+    const april = noon - 60 * dayMs;
+    withStore((store) => {
+      const batch = (wall: number) => ({ items: [record(wall % 1000, { wall })] });
+      store.commit([{ host: '', source: 'stdin', batch: batch(june) }], noon);
+      store.commit([{ host: 'vps', source: 'stdin', batch: batch(june + 1) }], noon);
+      retain(store.database, { maxAgeMs: 90 * dayMs, maxBytes: 0 }, noon + 1);
+      store.commit([{ host: '', source: 'stdin', batch: batch(april) }], noon + 2);
+      retain(store.database, { maxAgeMs: 90 * dayMs, maxBytes: 0 }, noon + 3);
+    });
+    const gaps = read((reader) => reader.gaps({ until: april + dayMs }));
+    assert.deepEqual(
+      gaps.map(({ host, lost, between }) => [host, lost, between.after?.wall, between.before?.wall]),
+      [['', { exact: 2 }, april, june]],
+    );
+    assert.equal(read((reader) => reader.gaps({ host: 'vps' })).length, 1);
+  });
+});
+
 describe('files of other versions', () => {
   /** As version 1 was; a later step adds to it. */
   const steps: readonly Migration[] = [
@@ -462,7 +514,7 @@ describe('files of other versions', () => {
     mkdirSync(directory);
     writeFileSync(databaseFile(directory), 'dear diary, '.repeat(1000));
     for (const open of [openForWriting, openForReading])
-      assert.throws(() => open(directory), refusal('store-refused', /not a database/));
+      assert.throws(() => open(directory), refusal('store-damaged', /not a database/));
   });
 
   it('where there is none, a reader says so', () => {

@@ -41,6 +41,9 @@ const meanings: Readonly<Record<string, readonly Meaning[]>> = {
     ['filter_IN_public_REJECT: ', 'reject'],
     ['filter_FWD_public_DROP: ', 'deny'],
     ['IN_public_DROP: ', 'deny'],
+    ['"filter_IN_public_REJECT: "', 'reject'],
+    ['"filter_FWD_FedoraServer_REJECT: "', 'reject'],
+    ['"STATE_INVALID_DROP: "', 'deny'],
   ],
   Proxmox: [
     [':101:6:tap101i0-IN: DROP: ', 'deny'],

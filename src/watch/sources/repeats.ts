@@ -2,8 +2,12 @@
 
 export type Repeat = { readonly times: number /** Undefined when it is the line before. */; readonly text?: string };
 
-/** More of one line is not believed: whoever may write into the file could fill the store with a word. */
+/**
+ * More at once is not believed: whoever may write into the file could fill the store with a few words. What was believed
+ * comes back with the lines that follow.
+ */
 export const mostRepeats = 10_000;
+export const repeatsByLine = 10;
 
 const cutAt = 800;
 

@@ -21,6 +21,8 @@ export function standardInput({ input = process.stdin, now = Date.now }: Standar
 }
 
 async function* read(input: Readable, now: () => number, signal: AbortSignal): AsyncGenerator<Batch> {
+  // an event that has been is not told again
+  if (signal.aborted) return;
   let accept: ((chunk: Buffer) => readonly SourceItem[]) | undefined;
   let rest: () => readonly SourceItem[] = () => [];
   const stop = (): unknown => input.destroy();

@@ -2,7 +2,7 @@
 import { unescapedSyslog } from './escapes.ts';
 import { type HeadBounds, type LineHead, LineHeads } from './line-head.ts';
 import { lossOf, mayTellLoss } from './loss-words.ts';
-import { mayRepeat, mostRepeats, repeatOf } from './repeats.ts';
+import { mayRepeat, mostRepeats, repeatOf, repeatsByLine } from './repeats.ts';
 import { type Gap, mayBeLogLine, type SourceItem, type SourceRecord, type Trust } from './source.ts';
 
 export type LineTrust = {
@@ -17,6 +17,8 @@ export class TextLines {
   readonly #trust: LineTrust;
   readonly #heads: LineHeads;
   #previous: Previous | undefined;
+  /** So many repeats are believed now. */
+  #credit = mostRepeats;
 
   constructor(trust: LineTrust, bounds: HeadBounds) {
     this.#trust = trust;
@@ -29,6 +31,7 @@ export class TextLines {
   }
 
   items(line: Buffer): readonly SourceItem[] {
+    this.#credit = Math.min(mostRepeats, this.#credit + repeatsByLine);
     if (mayBeLogLine(line)) return this.#logLine(line);
     if (line.includes('message repeated ')) return this.#repeated(line, this.#heads.read(line));
     this.#previous = undefined;
@@ -74,8 +77,10 @@ export class TextLines {
     if (text === undefined || !mayBeLogLine(text)) return [];
     const { us: _, ...rest } = this.#record(head, text);
     const record: SourceRecord = { ...rest, ...spanOf(previous?.wall, head), folded: true };
-    const records = Array.from({ length: Math.min(repeat.times, mostRepeats) }, () => record);
-    return repeat.times > mostRepeats ? [...records, tooMany(repeat.times - mostRepeats, head)] : records;
+    const times = Math.min(repeat.times, this.#credit);
+    this.#credit -= times;
+    const records = Array.from({ length: times }, () => record);
+    return repeat.times > times ? [...records, tooMany(repeat.times - times, head)] : records;
   }
 
   #loss(line: Buffer): readonly SourceItem[] {

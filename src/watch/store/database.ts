@@ -61,6 +61,7 @@ function checkReadable(directory: string, version: number): void {
 /** Primary result codes (sqlite.org/rescode.html). */
 const full = 13;
 const cannotOpen = 14;
+const damaged: readonly number[] = [11, 26];
 /** SQLITE_READONLY_ROLLBACK: whoever made the file was stopped before it had its first table; the next writer mends it. */
 const halfMade = 776;
 
@@ -86,5 +87,8 @@ export function storeError(directory: string, error: unknown): unknown {
   if (primary === full || code === 'ENOSPC') return new HostError('disk-full', `${file}: the disk is full`, error);
   if (primary === cannotOpen || errcode === halfMade)
     return new HostError('store-absent', `there is no event store in ${directory}`, error);
+  if (damaged.includes(primary)) {
+    return new HostError('store-damaged', `${file}: ${message}; move it away, and watch begins a new one`, error);
+  }
   return new HostError('store-refused', `${file}: ${message}`, error);
 }

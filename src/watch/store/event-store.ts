@@ -70,9 +70,9 @@ class Statements {
     this.setState = database.prepare("INSERT OR REPLACE INTO meta VALUES ('state', ?)");
     const columns = 'id, boot, us, wall, wall_span, sequence, trust, witnesses';
     this.byStamp = database.prepare(`SELECT ${columns} FROM event WHERE us = ? AND text = ? AND host = ?`);
-    this.byTime = database.prepare(
-      `SELECT ${columns} FROM event WHERE wall BETWEEN ? AND ? AND hash = ? AND text = ? AND host = ?`,
-    );
+    const near = `wall BETWEEN ? AND ? AND wall + wall_span >= ? AND hash = ? AND text = ? AND host = ?`;
+    const open = `instr(witnesses, ?) = 0 AND (us IS NULL OR ?) ORDER BY wall, id LIMIT 1`;
+    this.byTime = database.prepare(`SELECT ${columns} FROM event WHERE ${near} AND ${open}`);
   }
 }
 
@@ -217,12 +217,14 @@ export class EventStore {
   }
 
   /** What is not in its table yet would not be found there. */
-  #recall({ host, text, hash, us }: Sighting, from: number, to: number): readonly Seen[] {
+  #recall({ host, text, hash, us, witness }: Sighting, from: number, to: number): readonly Seen[] {
     this.#flush();
     const bytes = Buffer.from(text, 'latin1');
     const stamped = us === undefined ? [] : this.#statements.byStamp.all(us, bytes, host);
-    const near = from > to ? [] : this.#statements.byTime.all(from - this.#widest, to, hash, bytes, host);
-    const rows = us === undefined ? near : [...stamped, ...near.filter((row) => row.us === null)];
+    const isOpen = [`,${witness},`, us === undefined ? 1 : 0];
+    const near =
+      from > to ? [] : this.#statements.byTime.all(from - this.#widest, to, from, hash, bytes, host, ...isOpen);
+    const rows = [...stamped, ...near];
     return rows.map((row) => this.#seenOf(row, { host, text, hash }));
   }
 

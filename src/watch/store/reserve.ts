@@ -1,5 +1,5 @@
 // Disk space that is kept back, so that a full disk can still be written down in the store.
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const size = 1024 * 1024;
@@ -15,7 +15,7 @@ export function makeReserve(directory: string): void {
   try {
     const fd = openSync(file, 'wx', 0o640);
     try {
-      writeSync(fd, Buffer.alloc(size, 'x'));
+      writeFileSync(fd, Buffer.alloc(size, 'x'));
       fsyncSync(fd);
     } finally {
       closeSync(fd);

@@ -11,6 +11,9 @@ const dayMs = 86_400_000;
 
 export const usualRetention: Retention = { maxAgeMs: 90 * dayMs, maxBytes: 1024 ** 3 };
 
+/** Anyone who may write into a log can claim that lines were lost: that must not push the events out. */
+const mostGaps = 10_000;
+
 /** So many at once: readers and the disk are not to wait for long. */
 const step = 10_000;
 
@@ -18,6 +21,7 @@ const step = 10_000;
 export function retain(database: DatabaseSync, { maxAgeMs, maxBytes }: Retention, now: number): number {
   const before = now - maxAgeMs;
   database.prepare('DELETE FROM gap WHERE stored < ?').run(before);
+  database.prepare('DELETE FROM gap WHERE id <= (SELECT max(id) FROM gap) - ?').run(mostGaps);
   return removeAged(database, before, now) + removeUntilSmall(database, maxBytes, now);
 }
 
@@ -54,36 +58,52 @@ export function usedBytes(database: DatabaseSync): number {
 
 /** The oldest up to `last`, at most `most`, and the word about it, in one transaction. */
 function remove(database: DatabaseSync, last: number, most: number, now: number): number {
-  const oldest = 'SELECT id, wall FROM event WHERE id <= ? ORDER BY id LIMIT ?';
-  const facts = database
-    .prepare(`SELECT count(*) AS count, max(id) AS id, min(wall) AS first, max(wall) AS last FROM (${oldest})`)
-    .get(last, most);
-  const count = Number(facts?.count ?? 0);
-  if (facts === undefined || count === 0) return 0;
+  const oldest = 'SELECT id, host, wall FROM event WHERE id <= ? ORDER BY id LIMIT ?';
+  const facts = 'count(*) AS count, max(id) AS id, min(wall) AS first, max(wall) AS last';
+  const hosts = database.prepare(`SELECT host, ${facts} FROM (${oldest}) GROUP BY host`).all(last, most);
+  if (hosts.length === 0) return 0;
   database.exec('BEGIN IMMEDIATE');
-  database.prepare('DELETE FROM event WHERE id <= ?').run(Number(facts.id));
-  tellRemoved(database, count, facts, now);
+  database.prepare('DELETE FROM event WHERE id <= ?').run(Math.max(...hosts.map(({ id }) => Number(id))));
+  for (const { host, count, first, last: until } of hosts) {
+    const span = first === null ? undefined : { first: Number(first), last: Number(until) };
+    tellRemoved(database, { host: String(host), count: Number(count), span }, now);
+  }
   database.exec('COMMIT');
   database.exec('PRAGMA incremental_vacuum');
-  return count;
+  return hosts.reduce((sum, { count }) => sum + Number(count), 0);
 }
 
-/** One record for the removals of a day. */
-function tellRemoved(
-  database: DatabaseSync,
-  count: number,
-  { first, last }: Readonly<Record<string, unknown>>,
-  now: number,
-): void {
-  const recent = "SELECT max(id) FROM gap WHERE source = 'store' AND reason = 'retention' AND stored > ?";
-  const added = database
-    .prepare(`UPDATE gap SET count = count + ?, before_wall = max(before_wall, ?) WHERE id = (${recent})`)
-    .run(count, last === null ? null : Number(last), now - dayMs);
-  if (added.changes > 0) return;
-  const between = {
-    ...(first !== null && { after: { wall: Number(first) } }),
-    ...(last !== null && { before: { wall: Number(last) } }),
-  };
+type Removed = {
+  readonly host: string;
+  readonly count: number;
+  /** Of those that had a time. */
+  readonly span: { readonly first: number; readonly last: number } | undefined;
+};
+
+/** One record for the removals of a day: what was imported later may be older. */
+function tellRemoved(database: DatabaseSync, { host, count, span }: Removed, now: number): void {
+  const recent = "SELECT max(id) FROM gap WHERE source = 'store' AND reason = 'retention' AND host = ? AND stored > ?";
+  const id = database.prepare(`SELECT (${recent}) AS id`).get(host, now - dayMs)?.id;
+  if (id !== null && id !== undefined) {
+    database.prepare('UPDATE gap SET count = count + ? WHERE id = ?').run(count, Number(id));
+    if (span !== undefined) widen(database, Number(id), span);
+    return;
+  }
+  const between = span === undefined ? {} : { after: { wall: span.first }, before: { wall: span.last } };
   const gap = { kind: 'gap', lost: { exact: count }, reason: 'retention', between } as const;
-  database.prepare(insertInto('gap', gapColumns)).run(...gapValues('', 'store', gap, now));
+  database.prepare(insertInto('gap', gapColumns)).run(...gapValues(host, 'store', gap, now));
+}
+
+/** SQLite's min and max of two values are NULL when one of them is. */
+function widen(
+  database: DatabaseSync,
+  id: number,
+  { first, last }: { readonly first: number; readonly last: number },
+): void {
+  database
+    .prepare(
+      `UPDATE gap SET after_wall = min(coalesce(after_wall, ?1), ?1), before_wall = max(coalesce(before_wall, ?2), ?2)
+       WHERE id = ?3`,
+    )
+    .run(first, last, id);
 }

@@ -2,6 +2,7 @@
 // and an answer goes back for each when it is stored.
 import { parentPort, workerData } from 'node:worker_threads';
 import { HostError } from '../../model/host-error.ts';
+import { storeError } from './database.ts';
 import type { Fresh, SourceBatch } from './event-store.ts';
 import { GroupCommit, type GroupOptions } from './group-commit.ts';
 
@@ -23,7 +24,8 @@ function tell(message: FromThread): void {
   parentPort?.postMessage(message);
 }
 
-function fail(error: unknown): void {
+function fail(failure: unknown): void {
+  const error = storeError((workerData as ThreadData).directory, failure);
   const code = error instanceof HostError ? error.code : undefined;
   tell({
     kind: 'failed',
