@@ -29,7 +29,8 @@ export type Condition =
   /** A header or protocol that the packet does not have. */
   | { readonly kind: 'other-header'; readonly negated: boolean }
   /** How often, how many: it depends on what came before. */
-  | { readonly kind: 'rate' }
+  /** `bucket`: it fills again by itself, so that the first of few packets finds it full. */
+  | { readonly kind: 'rate'; readonly bucket: boolean }
   /** Of the sender, and not known here: its MAC, its country, its being in a set. */
   | { readonly kind: 'unknown'; readonly text: string };
 
@@ -121,7 +122,7 @@ function addOption(draft: Draft, option: string, args: readonly string[], negate
   else if (option === '--limit') draft.limit = limitOf(value);
   else if (option === '--limit-burst') draft.burst = Number(value) || 5;
   else if (option === '--log-prefix' || option === '--nflog-prefix') draft.logPrefix = value;
-  else draft.conditions.push(...conditionsOf(option, args, negated, family, draft.target !== undefined));
+  else draft.conditions.push(...conditionsOf(option, args, negated, family, draft.target?.name));
 }
 
 function conditionsOf(
@@ -129,7 +130,7 @@ function conditionsOf(
   args: readonly string[],
   negated: boolean,
   family: Family,
-  afterTarget: boolean,
+  target: string | undefined,
 ): readonly Condition[] {
   const value = args[0] ?? '';
   switch (option) {
@@ -164,18 +165,23 @@ function conditionsOf(
     case '--update':
     case '--rcheck':
     case '--remove':
-      return [{ kind: 'rate' }];
+      return [{ kind: 'rate', bucket: false }];
     case '--set':
     case '--comment':
       return [];
     default:
-      // what stands behind the target is mostly the target's own
-      return silentOptions.test(option) || afterTarget ? [] : [{ kind: 'unknown', text: [option, ...args].join(' ') }];
+      if (silentOptions.test(option) || hasOptions(target)) return [];
+      return [{ kind: 'unknown', text: [option, ...args].join(' ') }];
   }
 }
 
+/** What stands behind such a target may be its own; behind a verdict it is one more match. */
+function hasOptions(target: string | undefined): boolean {
+  return target !== undefined && !['ACCEPT', 'DROP', 'REJECT', 'RETURN'].includes(target);
+}
+
 function moduleCondition(name: string): readonly Condition[] {
-  if (rateModules.has(name)) return [{ kind: 'rate' }];
+  if (rateModules.has(name)) return [{ kind: 'rate', bucket: name === 'limit' }];
   if (plainModules.has(name) || name === 'recent') return [];
   // the first packet of a connection has no such header
   if (name === 'rt' || name === 'frag' || name === 'ah' || name === 'esp')

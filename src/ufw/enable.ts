@@ -23,6 +23,7 @@ import {
   readUfwFiles,
   saveScript,
   type UfwFiles,
+  userFiles,
 } from './read-machine.ts';
 import { readSshFacts, type SshSnapshot } from './read-sockets.ts';
 import { armRollback, confirmPending, disarm } from './rollback.ts';
@@ -69,14 +70,12 @@ export function isOn({ states }: EnablePlan): boolean {
   return states[4].kind === 'loaded';
 }
 
-const userFiles = ['/etc/ufw/user.rules', '/etc/ufw/user6.rules'];
-
 /**
  * By ufw itself. When it was of no use, ufw's files are as they were.
  * @throws HostError 'ufw-failed'
  */
 export async function addRules(access: Access, plan: EnablePlan): Promise<EnablePlan> {
-  const before = await Promise.all(userFiles.map((path) => readFile(access, path)));
+  const before = await Promise.all(userFiles.flat().map((path) => readFile(access, path)));
   try {
     for (const command of plan.missing) await addRule(access, command);
     const after = { ...plan, ...(await judgeFiles(access, plan.ssh)) };
@@ -98,7 +97,7 @@ async function addRule(access: Access, command: UfwCommand): Promise<void> {
 
 async function putBack(access: Access, files: readonly (Buffer | undefined)[], isLoaded: boolean): Promise<void> {
   for (const [at, bytes] of files.entries()) {
-    const path = userFiles[at];
+    const path = userFiles.flat()[at];
     if (bytes !== undefined && path !== undefined) await replaceFile(access, path, bytes);
   }
   if (isLoaded) await ufw(access, ['reload']);
@@ -121,10 +120,21 @@ export async function enable(access: Access, plan: EnablePlan, confirmSeconds: n
     const families = await turnOn(access, plan, token !== undefined);
     return { waits: token !== undefined, families };
   } catch (error) {
-    await ufw(access, ['disable']);
-    if (token !== undefined) await disarm(access, token);
+    await turnOff(access, token, error);
     throw error;
   }
+}
+
+/** Only what is surely off needs no way back any more. @throws HostError 'still-on' */
+async function turnOff(access: Access, token: string | undefined, cause: unknown): Promise<void> {
+  const { code, said } = await ufw(access, ['disable']);
+  if (code === 0) {
+    if (token !== undefined) await disarm(access, token);
+    return;
+  }
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const later = token === undefined ? '' : '; it is tried again when the time for the confirmation is over';
+  throw new HostError('still-on', `${why}; and turning ufw off again failed: ${said}${later}`, cause);
 }
 
 /**

@@ -32,7 +32,7 @@ type Answer = { readonly holds: boolean } | { readonly doubt: number };
 type Ways = ReadonlySet<number>;
 
 /** Where packets come by on their way in, in this order. */
-const way = ['raw:PREROUTING', 'mangle:PREROUTING', 'mangle:INPUT', 'filter:INPUT'];
+const way = ['raw:PREROUTING', 'mangle:PREROUTING', 'nat:PREROUTING', 'mangle:INPUT', 'filter:INPUT'];
 
 const deepest = 40;
 const mostSteps = 200_000;
@@ -61,6 +61,9 @@ function verdict(accepted: Ways, blocks: ReadonlyMap<number, string>): Passage {
 
 /** `on` goes on with the next rule, `leaves` comes out of the chain. */
 type Followed = { readonly on: Ways; readonly leaves: Ways };
+
+/** They lead a connection elsewhere, or out of connection tracking: what the rules behind them do then is not known here. */
+const riddles = new Set(['NOTRACK', 'CT', 'SYNPROXY', 'TPROXY', 'DNAT', 'REDIRECT', 'NETMAP']);
 
 const verdicts = new Set(['ACCEPT', 'DROP', 'REJECT', 'TARPIT', 'QUEUE', 'NFQUEUE', 'RETURN']);
 
@@ -104,7 +107,7 @@ class Journey {
       if (!this.#decides(rule)) continue;
       const answer = allOf(rule.conditions.map((condition) => answerOf(condition, this.#knock)));
       if ('holds' in answer && !answer.holds) continue;
-      const doubt = 'doubt' in answer ? answer.doubt : 0;
+      const doubt = 'doubt' in answer ? doubtOf(rule, answer.doubt) : 0;
       const taken = new Set([...live].map((sum) => sum | doubt));
       const { on, leaves } = this.#follow(rule, taken, depth);
       for (const sum of leaves) left.add(sum);
@@ -129,6 +132,15 @@ class Journey {
         return { on: none, leaves: none };
       case 'RETURN':
         return { on: none, leaves: taken };
+      case 'NOTRACK':
+      case 'CT':
+      case 'SYNPROXY':
+      case 'TPROXY':
+      case 'DNAT':
+      case 'REDIRECT':
+      case 'NETMAP':
+        for (const sum of taken) this.#block(sum | doubts.unknown, text);
+        return { on: taken, leaves: none };
       default:
         return this.#jump(target, text, taken, depth);
     }
@@ -136,7 +148,8 @@ class Journey {
 
   /** Other targets log or mark the packet, and it goes on as it was. */
   #decides({ target }: Rule): boolean {
-    return target !== undefined && (verdicts.has(target.name) || this.#chain(target.name) !== undefined);
+    if (target === undefined) return false;
+    return verdicts.has(target.name) || riddles.has(target.name) || this.#chain(target.name) !== undefined;
   }
 
   #chain(name: string): Chain | undefined {
@@ -154,6 +167,13 @@ class Journey {
     const out = this.#through(chain.rules, taken, depth + 1);
     return target.goto ? { on: none, leaves: out } : { on: out, leaves: none };
   }
+}
+
+/** A rate is harmless where it stops what comes too often; what lets in by a count, or after a knock, may let in nobody. */
+function doubtOf({ target, conditions }: Rule, doubt: number): number {
+  const isGate = conditions.some((condition) => condition.kind === 'rate' && !condition.bucket);
+  if (target?.name !== 'ACCEPT' || !isGate) return doubt;
+  return (doubt & ~doubts.rate) | doubts.unknown;
 }
 
 function allOf(answers: readonly Answer[]): Answer {

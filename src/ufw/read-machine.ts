@@ -17,22 +17,26 @@ export type UfwFiles = {
 const paths = {
   defaults: '/etc/default/ufw',
   configuration: '/etc/ufw/ufw.conf',
-  4: ['/etc/ufw/before.rules', '/etc/ufw/after.rules', '/etc/ufw/user.rules'],
-  6: ['/etc/ufw/before6.rules', '/etc/ufw/after6.rules', '/etc/ufw/user6.rules'],
+  shipped: ['/etc/ufw/before.rules', '/etc/ufw/after.rules', '/etc/ufw/before6.rules', '/etc/ufw/after6.rules'],
 } as const;
+
+/** The user's rules, IPv4 and IPv6: today, of Debian 8 and Ubuntu of that time, of Fedora. The first that are there count. */
+export const userFiles: readonly (readonly [ip4: string, ip6: string])[] = ['/etc/ufw', '/lib/ufw', '/var/lib/ufw'].map(
+  (directory) => [`${directory}/user.rules`, `${directory}/user6.rules`],
+);
 
 /** @throws HostError 'no-ufw', 'unreadable' */
 export async function readUfwFiles(access: Access): Promise<UfwFiles> {
-  const all = [paths.defaults, paths.configuration, ...paths[4], ...paths[6]];
-  const [defaults, configuration, ...rules] = await latin1Files(access, all);
+  const all = [paths.defaults, paths.configuration, ...paths.shipped, ...userFiles.flat()];
+  const [defaults, configuration, before4, after4, before6, after6, ...users] = await latin1Files(access, all);
   if (defaults === undefined || configuration === undefined) {
     const where = access.host === '' ? 'here' : `on ${access.host}`;
     throw new HostError('no-ufw', `there is no ufw ${where}: ${paths.defaults} or ${paths.configuration} is missing`);
   }
   return {
     settings: ufwSettings(defaults, configuration),
-    4: ruleFiles(rules.slice(0, 3)),
-    6: ruleFiles(rules.slice(3)),
+    4: ruleFiles([before4, after4, users.find((text, at) => at % 2 === 0 && text !== undefined)]),
+    6: ruleFiles([before6, after6, users.find((text, at) => at % 2 === 1 && text !== undefined)]),
   };
 }
 

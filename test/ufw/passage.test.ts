@@ -50,6 +50,15 @@ const rows: readonly (readonly [rules: string, client: Kind, someone: Kind])[] =
   ['! -i eth1 -j ACCEPT', 'passes', 'partly'],
   ['-i lo -j ACCEPT', 'blocked', 'blocked'],
   ['-o eth0 -j ACCEPT', 'blocked', 'blocked'],
+  // behind the target stands one more match
+  ['-p tcp --dport 22 -j ACCEPT -m mac --mac-source 52:54:00:00:00:01', 'unsure', 'unsure'],
+  ['-p tcp --dport 22 -j ACCEPT -m addrtype --src-type LOCAL', 'unsure', 'unsure'],
+  // what lets in after a knock, or by a count
+  ['-m recent --rcheck --name KNOCK -j ACCEPT', 'unsure', 'unsure'],
+  ['-m connlimit --connlimit-above 100 -j ACCEPT', 'unsure', 'unsure'],
+  ['-m quota --quota 0 -j ACCEPT', 'unsure', 'unsure'],
+  ['-m statistic --mode random --probability 0.001 -j ACCEPT', 'unsure', 'unsure'],
+  ['-j SYNPROXY\n-A INPUT -j ACCEPT', 'unsure', 'unsure'],
   // what kind of packet it is
   ['-m conntrack --ctstate NEW -j ACCEPT', 'passes', 'passes'],
   ['-m state --state RELATED,ESTABLISHED -j ACCEPT', 'blocked', 'blocked'],
@@ -138,7 +147,14 @@ const texts: readonly (readonly [text: string, kind: Kind])[] = [
     'blocked',
   ],
   ['*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*mangle\n:INPUT DROP [0:0]\nCOMMIT', 'blocked'],
-  ['*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n-A PREROUTING -j DROP\nCOMMIT', 'passes'],
+  // where the kernel takes such a rule at all, it drops
+  ['*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n-A PREROUTING -j DROP\nCOMMIT', 'blocked'],
+  ['*nat\n-A PREROUTING -p tcp --dport 22 -j DNAT --to-destination 10.0.0.9\nCOMMIT', 'unsure'],
+  ['*nat\n-A PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22\nCOMMIT', 'passes'],
+  [
+    '*raw\n-A PREROUTING -p tcp --dport 22 -j NOTRACK\nCOMMIT\n*filter\n:INPUT DROP [0:0]\n-A INPUT -m conntrack --ctstate NEW -j ACCEPT',
+    'unsure',
+  ],
   ['[5:300] -A INPUT -j ACCEPT\n:INPUT DROP [0:0]', 'passes'],
   ['*filter\n:INPUT DROP [0:0]\n:own - [0:0]\n-A own -j ACCEPT\n:own - [0:0]\n-A INPUT -j own\nCOMMIT', 'blocked'],
   ['no rules at all\n\x00\xff*filter', 'passes'],
