@@ -10,7 +10,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -53,7 +52,6 @@ type Holder = ChildProcessByStdio<Writable, Readable, null>;
 export class UfwMachine {
   readonly directory = mkdtempSync(join(tmpdir(), 'bridgekeeper-ufw-'));
   readonly #holders: Holder[] = [];
-  #madeRootSsh = false;
   readonly #unwritable: string[] = [];
   readonly #children: ReturnType<typeof spawn>[] = [];
 
@@ -102,7 +100,8 @@ export class UfwMachine {
       name,
       rootSsh,
     ];
-    if (mkdirSync(rootSsh, { recursive: true, mode: 0o700 }) !== undefined) this.#madeRootSsh = true;
+    // it stays: taken away, it would also take away what others have mounted there
+    mkdirSync(rootSsh, { recursive: true, mode: 0o700 });
     const holder = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#holders.push(holder);
     await once(holder.stdout, 'data');
@@ -324,14 +323,5 @@ export class UfwMachine {
       }),
     );
     rmSync(this.directory, { recursive: true, force: true });
-    if (this.#madeRootSsh) removeIfEmpty(rootSsh);
-  }
-}
-
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch {
-    // somebody else needs it by now
   }
 }
