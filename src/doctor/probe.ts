@@ -45,7 +45,8 @@ function sightings(lines: readonly string[], nonce: string): Omit<Sightings, 'pr
   const seen = new Map<string, number>();
   for (const line of lines) {
     const [, count, place] = /^seen (\d+) (.+)$/.exec(line) ?? [];
-    if (place !== undefined) seen.set(place, Number(count));
+    // a busy ring pushes it out between two looks
+    if (place !== undefined) seen.set(place, Math.max(Number(count), seen.get(place) ?? 0));
   }
   const refusal = said('unsent');
   // a packet that a chain drops is refused to its sender too; of other complaints the program is the reason

@@ -109,6 +109,16 @@ ringSuite('the probe', true, () => {
     assert.doesNotMatch(await on.sh('nft list tables'), /bridgekeeper_probe/);
   });
 
+  test('a ring that shows it once, and has it no more at the next look', async (t) => {
+    const on = await situation(t);
+    await debian12(on, 'ReadKMsg=no'); // it looks for as long as it may
+    await on.sh('printf %s "$1" >/usr/local/sbin/dmesg; chmod 755 /usr/local/sbin/dmesg', forgetful);
+    const { stdout } = await on.doctor('--probe', '-o', 'json');
+    await on.sh('[ -e /run/shown ] && [ -e /run/forgotten ]');
+    assert.equal(JSON.parse(stdout).probe.seen.dmesg, 1);
+    assert.equal(verdictsOf(stdout).find(([path]) => path === 'ring')?.[1], 'works');
+  });
+
   test('by ssh: the same answers, the same fix, the same way back', async (t) => {
     const on = await situation(t);
     await debian12(on, 'Storage=none');
@@ -154,6 +164,15 @@ ringSuite('the probe', true, () => {
     assert.match(JSON.parse(stdout).probe.unsent, /only root/);
   });
 });
+
+/** A dmesg that shows the line of a probe to who asks first. */
+const forgetful = `#!/bin/sh
+digits=$(nft list tables | sed -n s/.*bridgekeeper_probe_//p)
+/usr/bin/dmesg "$@" >/run/all || exit
+if [ -n "$digits" ] && [ -e /run/shown ]; then : >/run/forgotten; grep -v "$digits" /run/all; exit 0; fi
+if [ -n "$digits" ] && grep -q "$digits" /run/all; then : >/run/shown; fi
+cat /run/all
+`;
 
 /** The lowest 16 bits of the clock. */
 function stamp(seconds: number): string {

@@ -4,6 +4,7 @@
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { after, before, suite } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -124,7 +125,8 @@ export class Situation {
  * not be that read /proc/kmsg, since each of its lines goes to one reader, or that make the ring go round.
  */
 export function ringSuite(name: string, together: boolean, define: () => void): void {
-  suite(name, { skip: needsSituations, concurrency: together ? 4 : 1 }, () => {
+  // on a busy machine more at once are in each other's way
+  suite(name, { skip: needsSituations, concurrency: together && availableParallelism() > 4 ? 4 : 1 }, () => {
     let labs: Membership;
     let lock: RingLock;
     before(async () => {
