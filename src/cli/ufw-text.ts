@@ -92,7 +92,7 @@ function wayText({ why, family, port, client, server, iif }: WayIn): string {
   if (why === 'listener')
     return `IPv${family} port ${port}${server === undefined ? '' : ` on ${printIp(server)}`}, where sshd listens`;
   const from = client === undefined ? '' : ` from ${printIp(client)}`;
-  return `IPv${family} port ${port}, session${from}${iif === undefined ? '' : ` by ${iif}`}`;
+  return `IPv${family} port ${port}, session${from}${iif === undefined ? '' : ` by ${escaped(iif)}`}`;
 }
 
 export function findingWords({ why }: WayIn, finding: Finding): string {

@@ -13,9 +13,10 @@ import { type LogRule, logRules, rulesOfLevel } from '../ufw/sampling.ts';
 import { planRepair, type Repair } from '../ufw/start-repair.ts';
 import { type FoundError, startupErrors } from '../ufw/startup-errors.ts';
 import { agreed } from './ask.ts';
+import { escaped } from './escaped.ts';
 import { exitCodes } from './exit-codes.ts';
 import { takeBack } from './mend.ts';
-import { type Format, print, printJson, tell } from './output.ts';
+import { type Format, print, printJson, safeLines, tell } from './output.ts';
 import { readInput } from './read-input.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 import { commandText, enableLines, findingWords, kindsOf, logLines, stateLine, whereText } from './ufw-text.ts';
@@ -74,20 +75,20 @@ function reportLines({ log, found, files, loaded, repair }: Report): readonly st
     stateLine(4, loaded[4].state, settings),
     stateLine(6, loaded[6].state, settings),
     ...logLines(settings.logLevel, rulesInForce(files, loaded), loaded[4].state.kind === 'loaded'),
-    ...repair.notes,
+    ...repair.notes.map(escaped),
     ...repairLines(repair),
   ];
 }
 
 function startLines(log: StartLog, found: readonly FoundError[]): readonly string[] {
   if ('missing' in log)
-    return [`start       the journal cannot be read (${log.missing}): give a file, or - for standard input`];
+    return [`start       the journal cannot be read (${escaped(log.missing)}): give a file, or - for standard input`];
   return log.text.trim() === '' ? ['start       the log holds no line of it'] : kindsOf(found);
 }
 
 function repairLines({ changes: { changes } }: Repair): readonly string[] {
   if (changes.length === 0) return ['nothing is to be changed in the files of ufw'];
-  return ['to be changed (--fix does it):', ...changes.map((change) => printChange(change).trimEnd())];
+  return ['to be changed (--fix does it):', ...changes.map((change) => safeLines(printChange(change).trimEnd()))];
 }
 
 /** What logs: as loaded, else as it would be. */
@@ -125,7 +126,7 @@ async function undo(access: Access, id: string | true, options: UfwCheckOptions)
   const record = await takeBack(access, stateDirectory(options), id, ['ufw-start-errors']);
   const paths = record.changes.flatMap((change) => (change.kind === 'file' ? [change.path] : []));
   if (options.output === 'json') printJson('ufw-undo', { id: record.id, files: paths });
-  else print(`put back: ${paths.join(', ')} (${record.id})`);
+  else print(`put back: ${escaped(paths.join(', '))} (${record.id})`);
   return exitCodes.fine;
 }
 
@@ -179,7 +180,7 @@ async function turnOn(access: Access, plan: EnablePlan, options: UfwEnableOption
     if (seconds !== undefined) tell(confirmText(access, seconds));
     return exitCodes.fine;
   } catch (error) {
-    if (!(error instanceof HostError) || error.code !== 'not-kept') throw error;
+    if (!(error instanceof HostError) || (error.code !== 'not-kept' && error.code !== 'still-on')) throw error;
     tell(`bridgekeeper: ${error.message}`);
     return exitCodes.verificationFailed;
   }

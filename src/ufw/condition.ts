@@ -28,9 +28,8 @@ export type Condition =
   | { readonly kind: 'target-type'; readonly types: readonly string[]; readonly negated: boolean }
   /** A header or protocol that the packet does not have. */
   | { readonly kind: 'other-header'; readonly negated: boolean }
-  /** How often, how many: it depends on what came before. */
-  /** `bucket`: it fills again by itself, so that the first of few packets finds it full. */
-  | { readonly kind: 'rate'; readonly bucket: boolean }
+  /** How often, how many: `excess` holds for what is too much and not for an ordinary packet, `measure` the other way. */
+  | { readonly kind: 'rate'; readonly holdsFor: 'excess' | 'measure' }
   /** Of the sender, and not known here: its MAC, its country, its being in a set. */
   | { readonly kind: 'unknown'; readonly text: string };
 
@@ -58,14 +57,24 @@ const plainModules = new Set([
   'icmp6',
   'icmpv6',
   'mac',
+  'recent',
+  'hashlimit',
+  'connlimit',
 ]);
-const rateModules = new Set(['limit', 'hashlimit', 'connlimit', 'statistic', 'quota']);
-
-/** Its options belong to a match that was already counted. */
+/** They ask nothing: words of a match that was counted, or of a target whose verdict is what it is. */
 const silentOptions =
-  /^--(?:limit-burst|hashlimit.*|connlimit.*|mode|probability|every|packet|quota|seconds|hitcount|name|rsource|rdest|mask|rttl|reap|rt-.*|icmp-type|icmpv6-type|reject-with|log-.*|set-.*|hl-.*)$/;
+  /^--(?:hashlimit-.*|connlimit-.*|set|comment|seconds|hitcount|name|rsource|rdest|mask|rttl|reap|rt-.*|icmp-type|icmpv6-type|reject-with|queue-.*|log-.*|set-.*|hl-.*)$/;
 
-type Draft = { conditions: Condition[]; target?: Target; limit?: Limit; logPrefix?: string; burst?: number };
+type Draft = {
+  conditions: Condition[];
+  target?: Target;
+  limit?: Limit;
+  logPrefix?: string;
+  burst?: number;
+  /** Of the match `recent`: what it asks, and from how many packets on. */
+  recent?: { readonly option: string; readonly negated: boolean };
+  hits?: number;
+};
 
 /** `words` are what follows `-A chain`. */
 export function ruleBody(words: readonly string[], family: Family): RuleBody {
@@ -86,7 +95,8 @@ export function ruleBody(words: readonly string[], family: Family): RuleBody {
     at = from + count - 1;
     negated = false;
   }
-  const { burst, limit, ...body } = draft;
+  const { burst, limit, recent, hits, ...body } = draft;
+  if (recent !== undefined) body.conditions.push(recentCondition(recent, hits));
   return { ...body, ...(limit !== undefined && { limit: burst === undefined ? limit : { ...limit, burst } }) };
 }
 
@@ -121,17 +131,13 @@ function addOption(draft: Draft, option: string, args: readonly string[], negate
   if (option === '-j' || option === '-g') draft.target = { name: value, goto: option === '-g' };
   else if (option === '--limit') draft.limit = limitOf(value);
   else if (option === '--limit-burst') draft.burst = Number(value) || 5;
+  else if (option === '--hitcount') draft.hits = Number(value);
+  else if (option === '--rcheck' || option === '--update' || option === '--remove') draft.recent = { option, negated };
   else if (option === '--log-prefix' || option === '--nflog-prefix') draft.logPrefix = value;
-  else draft.conditions.push(...conditionsOf(option, args, negated, family, draft.target?.name));
+  else draft.conditions.push(...conditionsOf(option, args, negated, family));
 }
 
-function conditionsOf(
-  option: string,
-  args: readonly string[],
-  negated: boolean,
-  family: Family,
-  target: string | undefined,
-): readonly Condition[] {
+function conditionsOf(option: string, args: readonly string[], negated: boolean, family: Family): readonly Condition[] {
   const value = args[0] ?? '';
   switch (option) {
     case '-i':
@@ -162,27 +168,37 @@ function conditionsOf(
       return [{ kind: 'target-type', types: value.toUpperCase().split(','), negated }];
     case '-m':
       return moduleCondition(value);
-    case '--update':
-    case '--rcheck':
-    case '--remove':
-      return [{ kind: 'rate', bucket: false }];
-    case '--set':
-    case '--comment':
-      return [];
+    case '--hashlimit-above':
+      return [{ kind: 'rate', holdsFor: negated ? 'measure' : 'excess' }];
+    case '--hashlimit':
+    case '--hashlimit-upto':
+      return [{ kind: 'rate', holdsFor: negated ? 'excess' : 'measure' }];
+    case '--connlimit-above':
+      return [connections(option, value, !negated)];
+    case '--connlimit-upto':
+      return [connections(option, value, negated)];
     default:
-      if (silentOptions.test(option) || hasOptions(target)) return [];
-      return [{ kind: 'unknown', text: [option, ...args].join(' ') }];
+      return silentOptions.test(option) ? [] : [{ kind: 'unknown', text: [option, ...args].join(' ') }];
   }
 }
 
-/** What stands behind such a target may be its own; behind a verdict it is one more match. */
-function hasOptions(target: string | undefined): boolean {
-  return target !== undefined && !['ACCEPT', 'DROP', 'REJECT', 'RETURN'].includes(target);
+/** Two of them, the one that is there and the next one, have to be within the measure. */
+function connections(option: string, value: string, isAbove: boolean): Condition {
+  if (!(Number(value) >= 2)) return { kind: 'unknown', text: `${option} ${value}` };
+  return { kind: 'rate', holdsFor: isAbove ? 'excess' : 'measure' };
+}
+
+/** Who was seen before at all, as by a knock or on a list, is not known here. */
+function recentCondition({ option, negated }: NonNullable<Draft['recent']>, hits: number | undefined): Condition {
+  const counts = option !== '--remove' && hits !== undefined && hits >= 2;
+  return counts
+    ? { kind: 'rate', holdsFor: negated ? 'measure' : 'excess' }
+    : { kind: 'unknown', text: `-m recent ${option}` };
 }
 
 function moduleCondition(name: string): readonly Condition[] {
-  if (rateModules.has(name)) return [{ kind: 'rate', bucket: name === 'limit' }];
-  if (plainModules.has(name) || name === 'recent') return [];
+  if (name === 'limit') return [{ kind: 'rate', holdsFor: 'measure' }];
+  if (plainModules.has(name)) return [];
   // the first packet of a connection has no such header
   if (name === 'rt' || name === 'frag' || name === 'ah' || name === 'esp')
     return [{ kind: 'other-header', negated: false }];

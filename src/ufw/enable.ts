@@ -1,7 +1,7 @@
 // Turns ufw on without locking anybody out: looks first, adds what is missing when that is wanted, arms the way back, turns
 // on, and reads back what the kernel has.
 import type { Access } from '../machine/access.ts';
-import { readFile, replaceFile } from '../machine/files.ts';
+import { replaceFile } from '../machine/files.ts';
 import { type Ran, run } from '../machine/run.ts';
 import { HostError } from '../model/host-error.ts';
 import type { Family } from '../model/ip.ts';
@@ -21,14 +21,16 @@ import {
   loadedRules,
   readLoaded,
   readUfwFiles,
+  readUserFiles,
   saveScript,
   type UfwFiles,
-  userFiles,
+  type UserFile,
 } from './read-machine.ts';
 import { readSshFacts, type SshSnapshot } from './read-sockets.ts';
 import { armRollback, confirmPending, disarm } from './rollback.ts';
 import type { Rules } from './rules.ts';
 import { tuplesOf } from './tuple.ts';
+import { turnOff } from './turn-off.ts';
 import { rulesAfterRewrite, rulesAtStart } from './would-load.ts';
 
 export type EnablePlan = {
@@ -75,7 +77,7 @@ export function isOn({ states }: EnablePlan): boolean {
  * @throws HostError 'ufw-failed'
  */
 export async function addRules(access: Access, plan: EnablePlan): Promise<EnablePlan> {
-  const before = await Promise.all(userFiles.flat().map((path) => readFile(access, path)));
+  const before = await readUserFiles(access);
   try {
     for (const command of plan.missing) await addRule(access, command);
     const after = { ...plan, ...(await judgeFiles(access, plan.ssh)) };
@@ -95,11 +97,8 @@ async function addRule(access: Access, command: UfwCommand): Promise<void> {
   if (second.code !== 0) throw failure(command, second);
 }
 
-async function putBack(access: Access, files: readonly (Buffer | undefined)[], isLoaded: boolean): Promise<void> {
-  for (const [at, bytes] of files.entries()) {
-    const path = userFiles.flat()[at];
-    if (bytes !== undefined && path !== undefined) await replaceFile(access, path, bytes);
-  }
+async function putBack(access: Access, files: readonly UserFile[], isLoaded: boolean): Promise<void> {
+  for (const { path, text } of files) await replaceFile(access, path, Buffer.from(text, 'latin1'));
   if (isLoaded) await ufw(access, ['reload']);
 }
 
@@ -112,7 +111,7 @@ export type Enabled = {
 
 /**
  * `confirmSeconds` undefined: nobody is connected who could be cut off. What is read back wrong is turned off at once.
- * @throws HostError 'no-timer', 'ufw-failed' with nothing turned on, 'not-kept'
+ * @throws HostError 'no-timer', 'ufw-failed' with nothing turned on, 'not-kept' with ufw off again, 'still-on'
  */
 export async function enable(access: Access, plan: EnablePlan, confirmSeconds: number | undefined): Promise<Enabled> {
   const token = confirmSeconds === undefined ? undefined : await armRollback(access, confirmSeconds);
@@ -120,21 +119,24 @@ export async function enable(access: Access, plan: EnablePlan, confirmSeconds: n
     const families = await turnOn(access, plan, token !== undefined);
     return { waits: token !== undefined, families };
   } catch (error) {
-    await turnOff(access, token, error);
-    throw error;
+    const result = await turnOff(access, plan.states);
+    if (result.off && token !== undefined) await disarm(access, token);
+    throw result.off ? offAgain(error) : stillOn(error, result.why, confirmSeconds);
   }
 }
 
-/** Only what is surely off needs no way back any more. @throws HostError 'still-on' */
-async function turnOff(access: Access, token: string | undefined, cause: unknown): Promise<void> {
-  const { code, said } = await ufw(access, ['disable']);
-  if (code === 0) {
-    if (token !== undefined) await disarm(access, token);
-    return;
-  }
-  const why = cause instanceof Error ? cause.message : String(cause);
-  const later = token === undefined ? '' : '; it is tried again when the time for the confirmation is over';
-  throw new HostError('still-on', `${why}; and turning ufw off again failed: ${said}${later}`, cause);
+/** What was not loaded at all needs no word about it. */
+function offAgain(error: unknown): unknown {
+  if (!(error instanceof HostError) || error.code !== 'not-kept') return error;
+  return new HostError(error.code, `${error.message}; ufw was turned off again`, error);
+}
+
+/** The timer runs on: what is not surely off needs its way back. */
+function stillOn(error: unknown, why: string, seconds: number | undefined): HostError {
+  const first = error instanceof Error ? error.message : `${error}`;
+  const later =
+    seconds === undefined ? 'nothing turns it off by itself' : `it is turned off again within ${seconds} seconds`;
+  return new HostError('still-on', `${first}; ufw may STILL BE ON (${why}); ${later}`, error);
 }
 
 /**
@@ -173,7 +175,7 @@ function readBack({ judged, states }: EnablePlan, loaded: BothLoaded): readonly 
 
 function notLoaded(family: Family, state: LoadState): string {
   const why = 'why' in state ? `: ${state.why}` : '';
-  return `ufw says that it is on, and IPv${family} has no filter of it${why}; it was turned off again`;
+  return `ufw says that it is on, and IPv${family} has no filter of it${why}`;
 }
 
 /** Only what leads into ufw's chains: other rules stood there before. */
@@ -184,8 +186,7 @@ function refuseClosed(rules: Rules, way: WayIn): void {
   const own: Rules = new Map([...chains, ['filter:INPUT', { policy: input?.policy ?? '-', rules: ours }]]);
   const passage = passageThrough(own, way);
   if (passage.kind !== 'blocked') return;
-  const what = `port ${way.port} in IPv${way.family} is closed after all (${passage.by})`;
-  throw new HostError('not-kept', `${what}; ufw was turned off again`);
+  throw new HostError('not-kept', `port ${way.port} in IPv${way.family} is closed after all (${passage.by})`);
 }
 
 /**

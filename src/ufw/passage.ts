@@ -32,7 +32,9 @@ type Answer = { readonly holds: boolean } | { readonly doubt: number };
 type Ways = ReadonlySet<number>;
 
 /** Where packets come by on their way in, in this order. */
-const way = ['raw:PREROUTING', 'mangle:PREROUTING', 'nat:PREROUTING', 'mangle:INPUT', 'filter:INPUT'];
+const way = ['raw', 'mangle', 'nat']
+  .map((table) => `${table}:PREROUTING`)
+  .concat(['mangle', 'filter', 'security'].map((table) => `${table}:INPUT`));
 
 const deepest = 40;
 const mostSteps = 200_000;
@@ -51,6 +53,9 @@ function verdict(accepted: Ways, blocks: ReadonlyMap<number, string>): Passage {
   const sums = [...blocks.keys()];
   const by = [...blocks.values()][0] ?? '';
   if (sums.length === 0) return { kind: 'passes' };
+  // an ordinary packet, of which nothing is in doubt
+  const certain = blocks.get(0);
+  if (certain !== undefined) return { kind: 'blocked', by: certain };
   if (accepted.size === 0) return { kind: 'blocked', by };
   const byDoubt = (doubt: number): string | undefined => blocks.get(sums.find((sum) => (sum & doubt) !== 0) ?? -1);
   const unknown = byDoubt(doubts.unknown);
@@ -105,13 +110,11 @@ class Journey {
       if (live.size === 0) break;
       this.#steps++;
       if (!this.#decides(rule)) continue;
-      const answer = allOf(rule.conditions.map((condition) => answerOf(condition, this.#knock)));
-      if ('holds' in answer && !answer.holds) continue;
-      const doubt = 'doubt' in answer ? doubtOf(rule, answer.doubt) : 0;
-      const taken = new Set([...live].map((sum) => sum | doubt));
-      const { on, leaves } = this.#follow(rule, taken, depth);
+      const fork = forkOf(rule.conditions, this.#knock);
+      if (fork === undefined) continue;
+      const { on, leaves } = this.#follow(rule, withDoubt(live, fork.taken), depth);
       for (const sum of leaves) left.add(sum);
-      live = doubt === 0 ? new Set(on) : new Set([...taken, ...on]);
+      live = new Set([...on, ...fork.passed.flatMap((doubt) => [...withDoubt(live, doubt)])]);
     }
     return new Set([...left, ...live]);
   }
@@ -169,17 +172,24 @@ class Journey {
   }
 }
 
-/** A rate is harmless where it stops what comes too often; what lets in by a count, or after a knock, may let in nobody. */
-function doubtOf({ target, conditions }: Rule, doubt: number): number {
-  const isGate = conditions.some((condition) => condition.kind === 'rate' && !condition.bucket);
-  if (target?.name !== 'ACCEPT' || !isGate) return doubt;
-  return (doubt & ~doubts.rate) | doubts.unknown;
+/** The doubts under which a rule is taken, and those under which it is passed by: none when it surely holds. */
+type Fork = { readonly taken: number; readonly passed: readonly number[] };
+
+/**
+ * `undefined`: it does not hold. A rate is no doubt for an ordinary packet: what is too much for it is another way. So a
+ * rule that stops the excess is harmless, and one that lets in the excess only, or stops the measure, stops the packet.
+ */
+function forkOf(conditions: readonly Condition[], knock: Knock): Fork | undefined {
+  const answers = conditions.map((condition) => answerOf(condition, knock));
+  if (answers.some((answer) => 'holds' in answer && !answer.holds)) return undefined;
+  const doubt = answers.reduce((sum, answer) => ('doubt' in answer ? sum | answer.doubt : sum), 0);
+  const rates = conditions.filter((condition) => condition.kind === 'rate');
+  if (rates.some((rate) => rate.holdsFor === 'excess')) return { taken: doubt | doubts.rate, passed: [0] };
+  return { taken: doubt, passed: [...(doubt === 0 ? [] : [doubt]), ...(rates.length === 0 ? [] : [doubts.rate])] };
 }
 
-function allOf(answers: readonly Answer[]): Answer {
-  if (answers.some((answer) => 'holds' in answer && !answer.holds)) return { holds: false };
-  const doubt = answers.reduce((sum, answer) => ('doubt' in answer ? sum | answer.doubt : sum), 0);
-  return doubt === 0 ? { holds: true } : { doubt };
+function withDoubt(ways: Ways, doubt: number): Ways {
+  return new Set([...ways].map((sum) => sum | doubt));
 }
 
 function answerOf(condition: Condition, knock: Knock): Answer {
@@ -201,8 +211,9 @@ function answerOf(condition: Condition, knock: Knock): Answer {
       return turned({ holds: condition.syn }, condition.negated);
     case 'target-type':
       return turned({ holds: condition.types.includes('LOCAL') }, condition.negated);
+    // see forkOf
     case 'rate':
-      return { doubt: doubts.rate };
+      return { holds: true };
     case 'unknown':
       return { doubt: doubts.unknown };
     default:

@@ -20,14 +20,16 @@ const paths = {
   shipped: ['/etc/ufw/before.rules', '/etc/ufw/after.rules', '/etc/ufw/before6.rules', '/etc/ufw/after6.rules'],
 } as const;
 
-/** The user's rules, IPv4 and IPv6: today, of Debian 8 and Ubuntu of that time, of Fedora. The first that are there count. */
-export const userFiles: readonly (readonly [ip4: string, ip6: string])[] = ['/etc/ufw', '/lib/ufw', '/var/lib/ufw'].map(
-  (directory) => [`${directory}/user.rules`, `${directory}/user6.rules`],
+/** Of the user's rules: of today, of Debian 8 and Ubuntu of that time, of Fedora. The first that has the file counts. */
+const userFolders = ['/etc/ufw', '/lib/ufw', '/var/lib/ufw'] as const;
+
+const userPaths = (['user.rules', 'user6.rules'] as const).map((name) =>
+  userFolders.map((folder) => `${folder}/${name}`),
 );
 
 /** @throws HostError 'no-ufw', 'unreadable' */
 export async function readUfwFiles(access: Access): Promise<UfwFiles> {
-  const all = [paths.defaults, paths.configuration, ...paths.shipped, ...userFiles.flat()];
+  const all = [paths.defaults, paths.configuration, ...paths.shipped, ...userPaths.flat()];
   const [defaults, configuration, before4, after4, before6, after6, ...users] = await latin1Files(access, all);
   if (defaults === undefined || configuration === undefined) {
     const where = access.host === '' ? 'here' : `on ${access.host}`;
@@ -35,9 +37,25 @@ export async function readUfwFiles(access: Access): Promise<UfwFiles> {
   }
   return {
     settings: ufwSettings(defaults, configuration),
-    4: ruleFiles([before4, after4, users.find((text, at) => at % 2 === 0 && text !== undefined)]),
-    6: ruleFiles([before6, after6, users.find((text, at) => at % 2 === 1 && text !== undefined)]),
+    4: ruleFiles([before4, after4, firstOf(users.slice(0, userFolders.length))]),
+    6: ruleFiles([before6, after6, firstOf(users.slice(userFolders.length))]),
   };
+}
+
+function firstOf(texts: readonly (string | undefined)[]): string | undefined {
+  return texts.find((text) => text !== undefined);
+}
+
+/** In latin1: every byte stays as it is. */
+export type UserFile = { readonly path: string; readonly text: string };
+
+/** The files that ufw keeps the user's rules in, of each family one at most. @throws HostError 'unreadable' */
+export async function readUserFiles(access: Access): Promise<readonly UserFile[]> {
+  const texts = await latin1Files(access, userPaths.flat());
+  const files = userPaths.flat().map((path, at) => ({ path, text: texts[at] }));
+  return userPaths.flatMap((paths) =>
+    files.flatMap(({ path, text }) => (text !== undefined && paths.includes(path) ? [{ path, text }] : [])).slice(0, 1),
+  );
 }
 
 function ruleFiles([before = '', after = '', user = '']: readonly (string | undefined)[]): RuleFiles {

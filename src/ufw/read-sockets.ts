@@ -28,11 +28,11 @@ const owners = [
 /** What it is configured for, as another witness. */
 const configured = 'sshd -T | while read -r k v rest; do [ "$k" = port ] && printf "port %s\\n" "$v"; done';
 
-const addresses = 'ip -o addr | sed "s/.*/addr &/"';
+const interfaces = 'ip -o link show up | sed "s/.*/link &/"';
 
 const pending = `for f in ${rollbackFolder}/ufw-pending-*; do [ -e "$f" ] && printf "pending\\n"; done`;
 
-const snapshotScript = `exec 2>/dev/null; PATH=$PATH:/usr/sbin:/sbin; ${callers}; ${sockets}; ${owners}; ${configured}; ${addresses}; ${pending}; exit 0`;
+const snapshotScript = `exec 2>/dev/null; PATH=$PATH:/usr/sbin:/sbin; ${callers}; ${sockets}; ${owners}; ${configured}; ${interfaces}; ${pending}; exit 0`;
 
 export type SshSnapshot = SshFacts & {
   /** ufw was turned on, and waits to be confirmed. */

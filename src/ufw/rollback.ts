@@ -31,11 +31,13 @@ rm -f "$dir/ufw-timer-$1" "$0"
 /** A service of its own where there is systemd: logind may end what a session leaves behind. */
 const armScript = [
   `dir=${rollbackFolder}; umask 077; rm -f "$dir"/ufw-expired-*; : >"$dir/ufw-pending-$1" || exit 1`,
-  'started() { n=0; while [ $n -lt "$1" ]; do if read -r pid <"$dir/ufw-timer-$2" && kill -0 "$pid"; then return 0; fi; n=$((n+1)); sleep 1; done 2>/dev/null; return 1; }',
+  // it is there at once, as a rule; not every sleep knows parts of a second
+  'nap() { if [ $n -lt 5 ]; then sleep 0.1 || sleep 1; else sleep 1; fi; }',
+  'started() { n=0; while [ $n -lt "$1" ]; do if read -r pid <"$dir/ufw-timer-$2" && kill -0 "$pid"; then return 0; fi; n=$((n+1)); nap; done 2>/dev/null; return 1; }',
   // a service of its own where there is systemd: logind may end what a session leaves behind
-  'if [ -d /run/systemd/system ] && systemd-run --unit="bridgekeeper-ufw-$1" sh "$3" "$1" "$2" >/dev/null 2>&1 && started 3 "$1"; then exit 0; fi',
+  'if [ -d /run/systemd/system ] && systemd-run --unit="bridgekeeper-ufw-$1" sh "$3" "$1" "$2" >/dev/null 2>&1 && started 8 "$1"; then exit 0; fi',
   'if command -v setsid >/dev/null 2>&1; then setsid sh "$3" "$1" "$2" </dev/null >/dev/null 2>&1 & else (trap "" HUP; exec sh "$3" "$1" "$2") </dev/null >/dev/null 2>&1 & fi',
-  'started 5 "$1" && exit 0; rm -f "$dir/ufw-pending-$1"; echo "it does not run" >&2; exit 1',
+  'started 10 "$1" && exit 0; rm -f "$dir/ufw-pending-$1"; echo "it does not run" >&2; exit 1',
 ].join('; ');
 
 /** Comes back when the timer was seen running. @throws HostError 'unwritable', 'no-timer' */

@@ -1,13 +1,13 @@
 // What a machine says of its sockets and of who called us -> SSH sessions, and where sshd listens. Nothing of it is taken
 // for true that is not well formed.
-import { type Ip, parseIp, printIp, sameIp } from '../model/ip.ts';
+import { type Ip, parseIp, sameIp } from '../model/ip.ts';
 
 export type Endpoint = { readonly ip: Ip; readonly port: number };
 
 export type Session = {
   readonly client: Endpoint;
   readonly server: Endpoint;
-  /** Of addresses that mean nothing without one: fe80::/10. */
+  /** Where it is certain: of addresses that mean nothing without one (fe80::/10), or where there is only one. */
   readonly iif?: string;
 };
 
@@ -35,8 +35,8 @@ type Snapshot = {
   readonly sockets: readonly Socket[];
   readonly owners: ReadonlyMap<string, readonly Owner[]>;
   readonly configured: readonly number[];
-  /** Which interface has an address, by the address as we print it. */
-  readonly interfaces: ReadonlyMap<string, string>;
+  /** Those that are up, without the loopback. */
+  readonly interfaces: ReadonlySet<string>;
 };
 
 /** Of `snapshotScript` in read-sockets.ts, in latin1. */
@@ -58,9 +58,10 @@ export function sshFacts(text: string): SshFacts {
   };
 }
 
-/** Packets to an address come in, as a rule, by the interface that has it. */
+/** By which interface a packet comes in, its addresses do not tell: Linux takes it by any. */
 function withInterface(session: Session, { interfaces }: Snapshot): Session {
-  const iif = session.iif ?? interfaces.get(printIp(session.server.ip));
+  const [only] = interfaces;
+  const iif = session.iif ?? (interfaces.size === 1 ? only : undefined);
   return iif === undefined ? session : { ...session, iif };
 }
 
@@ -111,7 +112,7 @@ function snapshotOf(text: string): Snapshot {
   const titles = new Map<string, Owner>();
   const inodes: { readonly pid: string; readonly inode: string }[] = [];
   const configured = new Set<number>();
-  const interfaces = new Map<string, string>();
+  const interfaces = new Set<string>();
   for (const line of text.split('\n')) {
     const [kind = '', first = '', ...rest] = line.split(' ');
     if (kind === 'env') callers.push(...callerOf(line.slice(4)));
@@ -119,7 +120,7 @@ function snapshotOf(text: string): Snapshot {
     else if (kind === 'proc') titles.set(first, { program: rest[0] ?? '', title: rest.slice(1).join(' ').trim() });
     else if (kind === 'fd') inodes.push({ pid: first, inode: rest[0] ?? '' });
     else if (kind === 'port' && isPort(first)) configured.add(Number(first));
-    else if (kind === 'addr') noteAddress(interfaces, line.slice(5));
+    else if (kind === 'link') for (const name of linkOf(line.slice(5))) interfaces.add(name);
   }
   const owners = Map.groupBy(inodes, ({ inode }) => inode);
   const named = [...owners].map(
@@ -128,11 +129,10 @@ function snapshotOf(text: string): Snapshot {
   return { callers, sockets, owners: new Map(named), configured: [...configured], interfaces };
 }
 
-/** `2: eth0    inet 10.0.0.1/24 ...`, or with `peer` behind the address. */
-function noteAddress(interfaces: Map<string, string>, line: string): void {
-  const match = /^\d{1,9}: (\S{1,15})\s+inet6? ([0-9a-f.:]{2,45})(?:\/| )/.exec(line);
-  const ip = parseIp(match?.[2] ?? '');
-  if (ip !== undefined) interfaces.set(printIp(ip), match?.[1] ?? '');
+/** `2: eth0: <...`, or `2: eth0@if3: <...` */
+function linkOf(line: string): readonly string[] {
+  const name = /^\d{1,9}: ([^\s@]{1,15})(?:@\S{1,15})?: </.exec(line)?.[1];
+  return name === undefined || name === 'lo' ? [] : [name];
 }
 
 /** `SSH_CONNECTION=10.0.0.2 51234 10.0.0.1 22` */

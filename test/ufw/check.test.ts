@@ -1,6 +1,7 @@
 // `ufw check`: a container's start-up errors, on a machine with the files of Debian 8 or of Debian 12; errors that the real
 // start script prints; the change shown, done, taken back byte for byte. Kernel settings are made unwritable for real.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { FakeSsh } from '../watch-sources/fake-ssh.ts';
 import { goldenPath, goldenText } from '../yaml/golden.ts';
@@ -41,6 +42,21 @@ suite('ufw check', { skip: needsUfw }, () => {
     goldenText('ufw/debian8-default-ufw').replace(/^IPT_MODULES=/m, '#IPT_MODULES='),
     goldenText('ufw/debian8-sysctl.conf').replace(/^net\/ipv4\/tcp_sack=1$/m, '#net/ipv4/tcp_sack=1'),
   ];
+
+  test('a journalctl that says what would turn a terminal about: it is shown, not sent', {
+    skip: existsSync('/usr/bin/journalctl') ? false : 'no journalctl here',
+  }, async () => {
+    machine.write('/run/journalctl', '#!/bin/sh\nprintf "no \\033]0;journal\\007\\n" >&2\nexit 1\n');
+    machine.inServer('chmod', ['755', '/run/journalctl']);
+    machine.inServer('mount', ['--bind', '/run/journalctl', '/usr/bin/journalctl']);
+    try {
+      const { stdout } = await machine.cli('ufw', 'check');
+      assert.match(stdout, /the journal cannot be read \(no \\x1b\]0;journal\\x07\)/);
+      assert.equal(stdout.includes('\u001b'), false);
+    } finally {
+      machine.inServer('umount', ['/usr/bin/journalctl']);
+    }
+  });
 
   const unwritable: readonly (readonly [name: string, path: string])[] = [
     ['all of /proc/sys', '/proc/sys'],

@@ -2,30 +2,13 @@
 // other end of a wire, after Debian's ufw loaded them.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { after, afterEach, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { inputRules, tuplesOf } from '../../src/ufw/tuple.ts';
-import { needsUfw, server, UfwMachine } from './ufw-machine.ts';
-
-const port = 2222;
-const other = 8080;
+import { enabling, other, port } from './enabling.ts';
+import { needsUfw } from './ufw-machine.ts';
 
 suite('rules of a user', { skip: needsUfw }, () => {
-  let machine: UfwMachine;
-  before(async () => {
-    machine = await UfwMachine.make();
-    await machine.startSshd(`Port ${port}`);
-    await machine.listenOn(other);
-  });
-  after(() => machine?.end());
-  afterEach(() => {
-    machine.endTimers();
-    if (machine.hasFilter()) machine.inServer('ufw', ['disable']);
-    machine.resetUfw();
-  });
-
-  const enableHere = (...more: readonly string[]) =>
-    machine.cliBySession(port, server[4], 'ufw', 'enable', '--yes', ...more);
-  const isOn = (): boolean => /^Status: active/.test(machine.inServer('ufw', ['status']));
+  const { machine, enableHere, isOn } = enabling();
 
   /** ufw's own commands before; what the program says; whether the client then comes in by IPv4. */
   const rows: readonly (readonly [

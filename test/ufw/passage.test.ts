@@ -53,12 +53,21 @@ const rows: readonly (readonly [rules: string, client: Kind, someone: Kind])[] =
   // behind the target stands one more match
   ['-p tcp --dport 22 -j ACCEPT -m mac --mac-source 52:54:00:00:00:01', 'unsure', 'unsure'],
   ['-p tcp --dport 22 -j ACCEPT -m addrtype --src-type LOCAL', 'unsure', 'unsure'],
+  ['-j own -m mac --mac-source 52:54:00:00:00:01', 'unsure', 'unsure'],
+  ['-j REJECT --reject-with tcp-reset', 'blocked', 'blocked'],
+  ['-j NFQUEUE --queue-num 3', 'blocked', 'blocked'],
   // what lets in after a knock, or by a count
   ['-m recent --rcheck --name KNOCK -j ACCEPT', 'unsure', 'unsure'],
-  ['-m connlimit --connlimit-above 100 -j ACCEPT', 'unsure', 'unsure'],
+  ['-m recent --rcheck --name KNOCK -j own', 'unsure', 'unsure'],
+  ['-m recent --rcheck --hitcount 1 --name KNOCK -j ACCEPT', 'unsure', 'unsure'],
+  ['-m recent ! --rcheck --name KNOCK -j DROP; -j ACCEPT', 'unsure', 'unsure'],
+  ['-m recent --rcheck --name BAD -j DROP; -j ACCEPT', 'unsure', 'unsure'],
+  ['-m recent --update --seconds 60 --hitcount 4 -j ACCEPT', 'blocked', 'blocked'],
+  ['-m connlimit --connlimit-above 100 -j ACCEPT', 'blocked', 'blocked'],
+  ['-m connlimit --connlimit-above 100 -j own', 'blocked', 'blocked'],
   ['-m quota --quota 0 -j ACCEPT', 'unsure', 'unsure'],
   ['-m statistic --mode random --probability 0.001 -j ACCEPT', 'unsure', 'unsure'],
-  ['-j SYNPROXY\n-A INPUT -j ACCEPT', 'unsure', 'unsure'],
+  ['-j SYNPROXY; -j ACCEPT', 'unsure', 'unsure'],
   // what kind of packet it is
   ['-m conntrack --ctstate NEW -j ACCEPT', 'passes', 'passes'],
   ['-m state --state RELATED,ESTABLISHED -j ACCEPT', 'blocked', 'blocked'],
@@ -80,6 +89,14 @@ const rows: readonly (readonly [rules: string, client: Kind, someone: Kind])[] =
   ['-m limit --limit 3/min -j ACCEPT', 'limited', 'limited'],
   ['-m recent --set; -m recent --update --seconds 30 --hitcount 6 -j DROP; -j ACCEPT', 'limited', 'limited'],
   ['-p tcp -m connlimit --connlimit-above 3 -j REJECT; -j ACCEPT', 'limited', 'limited'],
+  ['-m limit --limit 3/min -j back; -j ACCEPT', 'passes', 'passes'],
+  ['-m limit --limit 3/min -j RETURN; -j ACCEPT', 'blocked', 'blocked'],
+  ['-m limit --limit 1000/s -j DROP; -j ACCEPT', 'blocked', 'blocked'],
+  ['-m hashlimit --hashlimit-above 6/min --hashlimit-name a -j DROP; -j ACCEPT', 'limited', 'limited'],
+  ['-m hashlimit --hashlimit-upto 6/min --hashlimit-name a -j ACCEPT', 'limited', 'limited'],
+  ['-m connlimit --connlimit-upto 5 --connlimit-mask 32 -j ACCEPT', 'limited', 'limited'],
+  ['-m connlimit --connlimit-above 0 -j REJECT; -j ACCEPT', 'unsure', 'unsure'],
+  ['-s 10.0.0.0/8 -m recent --update --hitcount 6 -j DROP; -s 10.0.0.0/8 -j ACCEPT', 'limited', 'partly'],
   ['-m limit --limit 3/min -j LOG --log-prefix "-j ACCEPT "; -j DROP', 'blocked', 'blocked'],
   ['-m limit --limit 3/min -j LOG; -j ACCEPT', 'passes', 'passes'],
   // what is not understood
@@ -150,6 +167,9 @@ const texts: readonly (readonly [text: string, kind: Kind])[] = [
   // where the kernel takes such a rule at all, it drops
   ['*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n-A PREROUTING -j DROP\nCOMMIT', 'blocked'],
   ['*nat\n-A PREROUTING -p tcp --dport 22 -j DNAT --to-destination 10.0.0.9\nCOMMIT', 'unsure'],
+  ['*nat\n-A PREROUTING -p tcp --dport 22 -j REDIRECT --to-ports 2222\nCOMMIT', 'unsure'],
+  ['*raw\n-A PREROUTING -p tcp --dport 22 -j CT --notrack\nCOMMIT', 'unsure'],
+  ['*security\n-A INPUT -p tcp --dport 22 -j DROP\nCOMMIT', 'blocked'],
   ['*nat\n-A PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22\nCOMMIT', 'passes'],
   [
     '*raw\n-A PREROUTING -p tcp --dport 22 -j NOTRACK\nCOMMIT\n*filter\n:INPUT DROP [0:0]\n-A INPUT -m conntrack --ctstate NEW -j ACCEPT',

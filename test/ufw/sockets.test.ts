@@ -83,6 +83,19 @@ test('IPv6 with a zone: the interface is known', () => {
   assert.deepEqual([session?.iif, session && printIp(session.client.ip)], ['eth0', 'fe80::5']);
 });
 
+const links: readonly (readonly [what: string, iif: string | undefined, links: readonly string[]])[] = [
+  ['one besides the loopback', 'eth0', ['1: lo: <LOOPBACK,UP> mtu 65536', '2: eth0@if3: <BROADCAST,UP> mtu 1500']],
+  ['two', undefined, ['1: lo: <LOOPBACK,UP>', '2: eth0: <BROADCAST,UP>', '3: wg0: <POINTOPOINT,UP>']],
+  ['none that can be seen', undefined, []],
+];
+
+for (const [what, iif, lines] of links) {
+  test(`by which interface a session came, where there is ${what}: ${iif ?? 'not known'}`, () => {
+    const said = ['env SSH_CONNECTION=10.0.0.5 50000 10.0.0.1 22', ...lines.map((line) => `link ${line}`)];
+    assert.equal(sshFacts(said.join('\n')).sessions[0]?.iif, iif);
+  });
+}
+
 const hostile = [
   'env SSH_CONNECTION=$(reboot) 1 2 3',
   'env SSH_CONNECTION=10.0.0.5 99999 10.0.0.1 22',
@@ -94,6 +107,7 @@ const hostile = [
   'proc',
   'port -1',
   'port 99999',
+  'link 2: a name: <UP>',
   '\x00\xff',
 ];
 

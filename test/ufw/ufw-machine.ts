@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import type { Access } from '../../src/machine/access.ts';
 import { program, type Run, type RunOptions, runProgram } from '../support/run-cli.ts';
 
 /** For `node:test`: the reason to skip, or false. */
@@ -50,18 +51,23 @@ const setup = [
 type Holder = ChildProcessByStdio<Writable, Readable, null>;
 
 export class UfwMachine {
-  readonly directory = mkdtempSync(join(tmpdir(), 'bridgekeeper-ufw-'));
+  directory = '';
   readonly #holders: Holder[] = [];
   readonly #unwritable: string[] = [];
   readonly #children: ReturnType<typeof spawn>[] = [];
 
   static async make(): Promise<UfwMachine> {
     const machine = new UfwMachine();
-    machine.#makeFiles();
-    await machine.#hold('server');
-    await machine.#hold('client');
-    machine.#connect();
+    await machine.begin();
     return machine;
+  }
+
+  async begin(): Promise<void> {
+    this.directory = mkdtempSync(join(tmpdir(), 'bridgekeeper-ufw-'));
+    this.#makeFiles();
+    await this.#hold('server');
+    await this.#hold('client');
+    this.#connect();
   }
 
   #makeFiles(): void {
@@ -186,6 +192,22 @@ export class UfwMachine {
     });
   }
 
+  /** The server, for functions that ask a machine. */
+  get access(): Access {
+    const start: Access['start'] = (name, args) =>
+      spawn('nsenter', [...this.#enter(0), name, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+    return { host: '', start };
+  }
+
+  /** A shell's script in the place of the server's ufw; `$ufw` is the real one. */
+  replaceUfw(script: string): void {
+    const real = join(this.directory, 'server/ufw-real');
+    const other = join(this.directory, 'server/ufw-other');
+    copyFileSync('/usr/sbin/ufw', real);
+    writeFileSync(other, `#!/bin/sh\nufw=${real}\n${script}\n`, { mode: 0o755 });
+    this.inServer('mount', ['--bind', other, '/usr/sbin/ufw']);
+  }
+
   run(where: 'server' | 'client', argv: readonly string[], options: RunOptions = {}): Promise<Run> {
     return runProgram('nsenter', [...this.#enter(where === 'server' ? 0 : 1), ...argv], options);
   }
@@ -223,6 +245,16 @@ export class UfwMachine {
   /** Whether chains of the user's rules are loaded. */
   hasFilter(): boolean {
     return this.inServer('iptables-save', []).includes('ufw-user-input');
+  }
+
+  /** Faster than ufw does it. */
+  clearFilter(): void {
+    const empty = '*filter\\n:INPUT ACCEPT\\n:FORWARD ACCEPT\\n:OUTPUT ACCEPT\\nCOMMIT\\n';
+    this.inServer('sh', ['-c', `for p in iptables ip6tables; do printf '${empty}' | $p-restore || exit 1; done`]);
+  }
+
+  isOn(): boolean {
+    return /^Status: active/.test(this.inServer('ufw', ['status']));
   }
 
   removeFile(file: string): void {
@@ -313,6 +345,7 @@ export class UfwMachine {
   }
 
   async end(): Promise<void> {
+    if (this.directory === '') return;
     this.endTimers();
     for (const child of this.#children) child.kill('SIGTERM');
     await Promise.all(
