@@ -63,3 +63,8 @@ export function addressOf(bytes: Uint8Array): Ip {
   const bits = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
   return { family: bytes.length === 4 ? 4 : 6, bits };
 }
+
+/** Of a column that may be empty. */
+export function numberOf(value: Column | undefined): number | undefined {
+  return value === null || value === undefined ? undefined : Number(value);
+}

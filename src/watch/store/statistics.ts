@@ -1,7 +1,7 @@
 // Totals of events: by rule, by source address, by target port.
 import { type Ip, printIp } from '../../model/ip.ts';
 import { conditionOf, type EventFilter } from './event-filter.ts';
-import { addressOf, type Column } from './event-row.ts';
+import { addressOf, type Column, numberOf } from './event-row.ts';
 import type { StoreReader } from './store-reader.ts';
 
 export type RuleTotal = {
@@ -84,10 +84,6 @@ function targetTotal(row: Row): TargetTotal {
     count: Number(row.count),
     sources: Number(row.sources),
   };
-}
-
-function numberOf(value: Column | undefined): number | undefined {
-  return value === null || value === undefined ? undefined : Number(value);
 }
 
 /** Addresses as text: for JSON and tables. */

@@ -5,7 +5,7 @@ import { PacketPaths } from '../packet-paths.ts';
 import { parseLogLine } from '../parse-line.ts';
 import { openForReading } from './database.ts';
 import { conditionOf, type EventFilter } from './event-filter.ts';
-import type { Column } from './event-row.ts';
+import { type Column, numberOf } from './event-row.ts';
 import { gapColumns, gapOf, type StoredGap } from './gap-row.ts';
 import { pragma } from './schema.ts';
 
@@ -150,10 +150,6 @@ export class StoreReader {
       this.#sources.set(Number(id), String(source));
     }
   }
-}
-
-function numberOf(value: Column | undefined): number | undefined {
-  return value === null || value === undefined ? undefined : Number(value);
 }
 
 /** `id` alone would be that of the boot, too. */
