@@ -1,6 +1,7 @@
 // Which host and which policy a command is about: a directory, two files, standard input, or the live machine.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { settlePolicy } from '../compile/settle.ts';
 import { type Checked, type Diagnostic, hasErrors, inTextOrder, printDiagnostic } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
@@ -8,6 +9,7 @@ import type { Policy } from '../model/policy.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
 import { parseHost } from '../topology/host-file.ts';
 import { readHost } from '../topology/read.ts';
+import type { AskedAgents } from '../topology/read-libvirt.ts';
 import { tell } from './output.ts';
 
 export type InputOptions = { readonly host?: string; readonly policy?: string };
@@ -27,10 +29,29 @@ export async function readInputs(directory: string | undefined, options: InputOp
   const policyFile = options.policy ?? (directory === undefined ? livePolicy : join(directory, 'policy.yaml'));
   const hostFile = options.host ?? (directory === undefined ? undefined : join(directory, 'host.yaml'));
   const policy = parsePolicy(readText(policyFile), nameOf(policyFile));
-  const host = hostFile === undefined ? await readHost() : parseHost(readText(hostFile), nameOf(hostFile));
+  const host = hostFile === undefined ? await readHost(askedAgents(policy.value)) : readHostFile(hostFile);
   const diagnostics = [...policy.diagnostics, ...host.diagnostics];
   if (policy.value === undefined || host.value === undefined) return { diagnostics };
-  return { value: { policy: policy.value, host: host.value }, diagnostics };
+  const settled = settlePolicy(policy.value, host.value);
+  return {
+    value: { policy: settled.value ?? policy.value, host: host.value },
+    diagnostics: [...diagnostics, ...settled.diagnostics],
+  };
+}
+
+/** The host of a file. @throws HostError 'unreadable' */
+export function readHostFile(file: string): Checked<Host> {
+  return parseHost(readText(file), nameOf(file));
+}
+
+/** Those that the policy believes: nobody else's agent is asked anything. */
+function askedAgents(policy: Policy | undefined): AskedAgents {
+  const guests = (policy?.guests ?? []).filter(({ addressesFrom }) => addressesFrom.includes('agent'));
+  return {
+    names: new Set(guests.map(({ name }) => name)),
+    macs: new Set(guests.flatMap(({ mac }) => mac ?? [])),
+    ports: new Set(guests.flatMap(({ port }) => port ?? [])),
+  };
 }
 
 function nameOf(file: string): string {

@@ -40,7 +40,8 @@ function makeProgram(run: (exitCode: Promise<number>) => Promise<void>): Command
   );
   program
     .command('snapshot')
-    .description("write this machine's bridges, ports, links and addresses as host.yaml")
+    .description("write this machine's bridges, ports, links, addresses and guests as host.yaml")
+    .option('--agent <guest>', "also ask this guest's agent for its addresses; may be given several times", words)
     .addOption(outputOption())
     .action((options) => run(snapshot(options)));
   about(program, 'rules', 'print the numbered rules')
@@ -78,6 +79,10 @@ function portNumber(text: string): number {
   const port = wholeNumber(text);
   if (port < 1 || port > 65_535) throw new InvalidArgumentError('ports go from 1 to 65535');
   return port;
+}
+
+function words(text: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, text];
 }
 
 function numbers(text: string, earlier: readonly number[] = []): readonly number[] {

@@ -21,6 +21,8 @@ const link = z.object({
   link: z.string().nullish(),
   /** Instead of `link` if the other end is in another network namespace. */
   link_netnsid: z.number().nullish(),
+  /** What the other end is called by its number there. */
+  link_index: z.number().nullish(),
   link_type: z.string().optional(),
   master: z.string().optional(),
   address: z.string().optional(),
@@ -59,6 +61,12 @@ const bridgeLink = z.object({
   isolated: z.boolean().optional(),
 });
 
+const namespace = z.object({
+  name: z.string(),
+  /** Its number as seen from the current one, if it has one. */
+  id: z.number().nullish(),
+});
+
 /** iproute2 prints `{}` for what a filter leaves out. */
 function withoutEmpty<T extends z.ZodType>(item: T): z.ZodType<readonly z.output<T>[]> {
   const some = (value: unknown) => !(typeof value === 'object' && value !== null && Object.keys(value).length === 0);
@@ -77,7 +85,11 @@ export const ipRoutes = withoutEmpty(route);
 /** `bridge -j -d link show` */
 export const bridgeLinks = withoutEmpty(bridgeLink);
 
+/** `ip -j netns list` */
+export const ipNamespaces = withoutEmpty(namespace);
+
 export type IpLink = z.output<typeof link>;
 export type IpAddresses = z.output<typeof interfaceAddresses>;
 export type IpRoute = z.output<typeof route>;
+export type IpNamespace = z.output<typeof namespace>;
 export type BridgeLink = z.output<typeof bridgeLink>;

@@ -52,7 +52,7 @@ test('-o json: the same facts', { skip: needsRoot }, async (t) => {
   assert.equal(code, 0);
   const { version, kind, host } = JSON.parse(stdout);
   assert.deepEqual([version, kind], [1, 'snapshot']);
-  assert.deepEqual(Object.keys(host), ['name', 'bridges', 'interfaces', 'routes', 'sysctls']);
+  assert.deepEqual(Object.keys(host), ['name', 'bridges', 'interfaces', 'routes', 'sysctls', 'guests']);
   assert.deepEqual(Object.keys(host.bridges[0]), ['name', 'ports', 'stp', 'span']);
 });
 
