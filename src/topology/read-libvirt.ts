@@ -4,10 +4,10 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, readlink } from 'node:fs/promises';
 import type { Access } from '../machine/access.ts';
-import { failureText, type Ran, run } from '../machine/run.ts';
+import { type Ran, run } from '../machine/run.ts';
 import { type Diagnostic, warning } from '../model/diagnostic.ts';
 import type { Mac } from '../model/mac.ts';
-import { quoted } from '../yaml/quoted.ts';
+import { printable, quoted } from '../yaml/quoted.ts';
 import type { Read } from '../yaml/words.ts';
 import { type AgentAddress, parseAgentAddresses } from './agent-table.ts';
 import type { LibvirtFacts } from './guests.ts';
@@ -38,7 +38,7 @@ const agentsAtOnce = 8;
 
 export async function readLibvirt(access: Access, agents: AskedAgents): Promise<Libvirt> {
   const listed = await run(access, 'virsh', [...readOnly, 'list', '--all', '--uuid']);
-  if (listed.code !== 0) return notListed(access, listed);
+  if (listed.code !== 0) return notListed(listed);
   if (await isElsewhere()) return { kind: 'absent' };
   const domains = readAll(await definitions(access, 'dumpxml', uuidsOf(listed)), parseDomain, 'a domain');
   const networks = readAll(
@@ -60,10 +60,10 @@ function isAsked({ name, cards }: Domain, { names, macs, ports }: AskedAgents): 
 }
 
 /** That nobody listens is no fault: the host does without libvirt. */
-function notListed(access: Access, ran: Ran): Libvirt {
+function notListed(ran: Ran): Libvirt {
   if (ran.code === 127) return { kind: 'absent' };
   const silent = /Failed to connect socket to .*: (?:No such file or directory|Connection refused)/.test(ran.said);
-  return silent ? { kind: 'absent' } : { kind: 'refused', message: failureText(access, ['virsh', 'list'], ran) };
+  return silent ? { kind: 'absent' } : { kind: 'refused', message: saidBy(ran) };
 }
 
 /** Its socket is a file, and so is seen from every network namespace: but its taps are in its own. */
@@ -139,12 +139,13 @@ async function agentAddresses(access: Access, domains: readonly Domain[]): Promi
   return { addresses, diagnostics };
 }
 
-function silentAgent({ name }: Domain, { said }: Ran): Diagnostic {
-  const words =
-    said
-      .replace(/^error: /gm, '')
-      .split('\n')
-      .filter((line) => line !== '')
-      .at(-1) ?? 'no answer';
-  return warning('no-address', `the agent of guest ${quoted(name)} gives no addresses: ${words}`, hostSpan);
+function silentAgent({ name }: Domain, ran: Ran): Diagnostic {
+  return warning('no-address', `the agent of guest ${quoted(name)} gives no addresses: ${saidBy(ran)}`, hostSpan);
+}
+
+/** virsh's words on one line. */
+function saidBy({ code, said }: Ran): string {
+  if (code === null) return 'it took too long';
+  const lines = said.split('\n').map((line) => line.replace(/^error: /, '').trim());
+  return printable(lines.filter((line) => line !== '').join(': ') || `virsh ended with ${code}`, 300);
 }
