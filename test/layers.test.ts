@@ -38,6 +38,10 @@ const layers: Readonly<Record<string, Layer>> = {
     imports: ['model', 'packet', 'compile'],
     because: 'runs any ruleset, whatever back end it is from; from compile only who a name of the policy is',
   },
+  init: {
+    imports: ['model', 'policy', 'topology'],
+    because: 'a Host becomes the text of a first policy; who is called what comes from policy, hearsay from topology',
+  },
   lab: {
     imports: ['model', 'packet', 'compile', 'iptables', 'nft', 'simulate'],
     machine: 'all',
@@ -69,6 +73,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'iptables',
       'nft',
       'simulate',
+      'init',
       'lab',
       'machine',
       'watch',

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { HostError } from '../model/host-error.ts';
 import { check } from './check.ts';
 import { exitCodes } from './exit-codes.ts';
+import { init } from './init.ts';
 import { Interrupted, lab } from './lab.ts';
 import { tell } from './output.ts';
 import { ruleFormats, rules } from './rules.ts';
@@ -38,6 +39,13 @@ function makeProgram(run: (exitCode: Promise<number>) => Promise<void>): Command
   about(program, 'check', 'name every fault of policy and host').action((directory, options) =>
     run(check(directory, options)),
   );
+  program
+    .command('init')
+    .description('write a first policy for this machine, with comments')
+    .option('--host <file>', 'for the host of this file instead (- for standard input)')
+    .option('--write <file>', 'into this file, if there is none yet, instead of printing it')
+    .addOption(outputOption())
+    .action((options) => run(init(options)));
   program
     .command('snapshot')
     .description("write this machine's bridges, ports, links, addresses and guests as host.yaml")

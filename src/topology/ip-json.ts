@@ -67,6 +67,17 @@ const namespace = z.object({
   id: z.number().nullish(),
 });
 
+const neighbour = z.object({ dst: z.string(), lladdr: z.string().optional() });
+
+const forwardingEntry = z.object({
+  mac: z.string(),
+  ifname: z.string(),
+  state: z.string().optional(),
+  flags: z.array(z.string()).optional(),
+});
+
+const inside = interfaceAddresses.extend({ ifindex: z.number(), address: z.string().optional() });
+
 /** iproute2 prints `{}` for what a filter leaves out. */
 function withoutEmpty<T extends z.ZodType>(item: T): z.ZodType<readonly z.output<T>[]> {
   const some = (value: unknown) => !(typeof value === 'object' && value !== null && Object.keys(value).length === 0);
@@ -88,6 +99,16 @@ export const bridgeLinks = withoutEmpty(bridgeLink);
 /** `ip -j netns list` */
 export const ipNamespaces = withoutEmpty(namespace);
 
+/** `ip -j neigh show` */
+export const ipNeighbours = withoutEmpty(neighbour);
+/** `bridge -j fdb show` */
+export const ipForwarding = withoutEmpty(forwardingEntry);
+/** `ip -j -n NAME addr show` */
+export const ipInsides = withoutEmpty(inside);
+
+export type IpNeighbour = z.output<typeof neighbour>;
+export type IpFdbEntry = z.output<typeof forwardingEntry>;
+export type IpInside = z.output<typeof inside>;
 export type IpLink = z.output<typeof link>;
 export type IpAddresses = z.output<typeof interfaceAddresses>;
 export type IpRoute = z.output<typeof route>;

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { z } from 'zod';
-import { type Access, local } from '../machine/access.ts';
+import { local } from '../machine/access.ts';
 import { failureText, run } from '../machine/run.ts';
 import { type Checked, warning } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
@@ -30,11 +30,11 @@ const nobody: AskedAgents = { names: new Set(), macs: new Set(), ports: new Set(
  */
 export async function readHost(agents: AskedAgents = nobody): Promise<Checked<Host>> {
   const [links, addresses, routes, bridged, namespaces, sysctls] = await Promise.all([
-    output(ipLinks, 'ip', ['-j', '-d', 'link', 'show']),
-    output(ipAddresses, 'ip', ['-j', 'addr', 'show']),
-    output(ipRoutes, 'ip', ['-j', 'route', 'show', 'table', 'main']),
-    output(bridgeLinks, 'bridge', ['-j', '-d', 'link', 'show']),
-    output(ipNamespaces, 'ip', ['-j', 'netns', 'list']),
+    printedBy(ipLinks, 'ip', ['-j', '-d', 'link', 'show']),
+    printedBy(ipAddresses, 'ip', ['-j', 'addr', 'show']),
+    printedBy(ipRoutes, 'ip', ['-j', 'route', 'show', 'table', 'main']),
+    printedBy(bridgeLinks, 'bridge', ['-j', '-d', 'link', 'show']),
+    printedBy(ipNamespaces, 'ip', ['-j', 'netns', 'list']),
     readSysctls(),
   ]);
   const plain = hostFromIp({ links, addresses, routes, bridgeLinks: bridged, namespaces, sysctls }, hostname());
@@ -64,16 +64,15 @@ function withoutLibvirt(plain: Checked<Host>, message: string): Checked<Host> {
 }
 
 /** What a tool of iproute2 prints with `-j`. */
-export async function output<T extends z.ZodType>(
+export async function printedBy<T extends z.ZodType>(
   schema: T,
   tool: string,
   args: readonly string[],
-  access: Access = local,
 ): Promise<z.output<T>> {
   const command = [tool, ...args].join(' ');
-  const ran = await run(access, tool, args);
+  const ran = await run(local, tool, args);
   if (ran.code === 127) throw new HostError('no-tool', `'${tool}' is not installed (package iproute2)`);
-  if (ran.code !== 0) throw new HostError('tool-failed', failureText(access, [tool, ...args], ran));
+  if (ran.code !== 0) throw new HostError('tool-failed', failureText(local, [tool, ...args], ran));
   const result = schema.safeParse(jsonOf(ran.stdout.toString('utf8'), command));
   if (result.success) return result.data;
   throw new HostError('unexpected-output', `'${command}' printed something that is not understood`, result.error);

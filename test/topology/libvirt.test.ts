@@ -6,6 +6,7 @@ import { parseHost } from '../../src/topology/host-file.ts';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, type Namespace } from '../support/namespace.ts';
 import { program } from '../support/run-cli.ts';
+import { goldenText } from '../yaml/golden.ts';
 
 /** A name for which a shell would do something. */
 const hostile = 'x"; touch pwned; #';
@@ -137,6 +138,45 @@ allow: [{ from: web, to: strange, service: http }]
     assert.doesNotMatch(unasked.stdout, /agent/);
   });
 
+  /** In front of the real virsh: no agent runs in these guests, so this is what one would have made it print. */
+  const agentVirsh = `#!/bin/sh
+case " $* " in
+  *" domifaddr "*) echo "$*" >>/run/asked; cat /run/agent.txt ;;
+  *) exec /usr/bin/virsh "$@" ;;
+esac
+`;
+
+  test('what an agent says counts for its own card, where the policy believes it, and nobody else is asked', async () => {
+    await mustRun(host, 'mkdir', ['-p', '/run/bin']);
+    await mustRun(host, 'tee', ['/run/bin/virsh'], agentVirsh);
+    await mustRun(host, 'chmod', ['755', '/run/bin/virsh']);
+    await mustRun(host, 'tee', ['/run/agent.txt'], goldenText('topology/libvirt/agent.txt'));
+    const believing = async (guests: string) => {
+      await mustRun(host, 'tee', ['/run/asked']);
+      const argv = [
+        `PATH=/run/bin:${process.env.PATH}`,
+        process.execPath,
+        program,
+        'rules',
+        '--policy',
+        '-',
+        '--format',
+        'nft',
+      ];
+      const { stdout } = await host.run('env', argv, `guests: { ${guests} }`);
+      return { stdout, asked: (await host.run('cat', ['/run/asked'])).stdout };
+    };
+    const { stdout: uuid } = await mustRun(host, 'virsh', [...virsh, 'domuuid', 'web']);
+    const one = await believing('web: { addresses-from: agent }');
+    assert.match(one.stdout, /"vnet0" \. 52:54:00:10:00:01 \. 192\.168\.122\.77\b/);
+    assert.doesNotMatch(one.stdout, /172\.17\.0\.1/);
+    assert.equal(one.asked, `--quiet --connect qemu:///system domifaddr ${uuid.trim()} --source agent --full\n`);
+    assert.equal((await believing('web: { ip: 192.168.122.10 }')).asked, '');
+    const other = await believing('strange: { addresses-from: agent, mac: "52:54:00:10:00:02" }');
+    assert.match(other.asked, /^--quiet .* --full\n$/, 'found by its MAC');
+    assert.doesNotMatch(other.stdout, /192\.168\.122\.77/, 'it speaks of cards that are not its own');
+  });
+
   test('a device that took the name of a tap has no guest behind it', async () => {
     await mustRun(host, 'ip', ['link', 'set', 'vnet0', 'address', 'fe:54:00:10:00:99']);
     const { stdout, stderr } = await run('snapshot');
@@ -175,6 +215,28 @@ allow: [{ from: web, to: strange, service: http }]
       stderr,
       /^bridgekeeper: libvirt does not say which guests there are: .*Permission denied.*group libvirt/,
     );
+  });
+
+  test('init: a first policy that passes check, with what libvirt knows', async () => {
+    const policy = await run('init');
+    assert.equal(policy.code, 0, policy.stderr);
+    assert.match(
+      policy.stdout,
+      /^ {2}web: \{ ip: 192\.168\.122\.10 \} # port vnet0 of virbr0, .*; by the DHCP reservation$/m,
+    );
+    assert.match(
+      policy.stdout,
+      /^ {2}old: \{ ip: 192\.168\.122\.30, mac: "52:54:00:10:00:03" \} # it does not run; .* by its filterref$/m,
+    );
+    assert.match(policy.stdout, /^ {2}# old-2: \{ ip: ADDRESS, mac: "52:54:00:10:00:04" \} # NOT FOUND OUT/m);
+    assert.match(
+      policy.stdout,
+      /^ {2}# NAME: \{ ip: ADDRESS, mac: "52:54:00:10:00:02" \} # NOT FOUND OUT who is behind port vnet1/m,
+    );
+    assert.doesNotMatch(policy.stdout, /pwned/);
+    const checked = await withInput(policy.stdout, 'check', '--policy', '-');
+    assert.equal(checked.code, 0, checked.stdout);
+    assert.match(checked.stdout, /^0 errors, /m);
   });
 
   test('a guest that was stopped has no port, and is named as one that does not run', async () => {
