@@ -6,7 +6,7 @@ import { type Mac, printMac } from '../model/mac.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { readName } from '../yaml/words.ts';
 import type { AgentAddress } from './agent-table.ts';
-import type { Domain, DomainCard, Network } from './libvirt-xml.ts';
+import type { Domain, DomainCard, Network, Reservation } from './libvirt-xml.ts';
 import { hostSpan } from './live.ts';
 
 export type LibvirtFacts = {
@@ -20,11 +20,9 @@ export type LibvirtFacts = {
 export function withGuests(host: Host, facts: LibvirtFacts, tapMacs: ReadonlyMap<string, Mac>): Checked<Host> {
   const ports = new Map(allPorts(host).map((port) => [port.name, port]));
   const plugged = facts.domains.flatMap((domain) => pluggedCards(domain, ports));
-  const others = plugged.filter((one) => !isItsTap(one, tapMacs));
-  const byPort = Map.groupBy(
-    plugged.filter((one) => !others.includes(one)),
-    ({ port }) => port.name,
-  );
+  const own = plugged.filter((one) => isItsTap(one, tapMacs));
+  const byPort = Map.groupBy(own, ({ port }) => port.name);
+  const reserved = Map.groupBy(facts.networks.flatMap(reservedThere), ({ mac }) => mac);
   const named = facts.domains.filter(({ name }) => 'value' in readName(name));
   return {
     value: {
@@ -33,13 +31,13 @@ export function withGuests(host: Host, facts: LibvirtFacts, tapMacs: ReadonlyMap
         ...bridge,
         ports: bridge.ports.map((port) => withGuest(port, byPort.get(port.name) ?? [])),
       })),
-      guests: named.map((domain) => guestOf(domain, facts, ports)),
+      guests: named.map((domain) => guestOf(domain, reserved, facts, ports)),
     },
     diagnostics: [
       ...facts.domains.flatMap((domain) => nameFault(domain, plugged)),
-      ...others.map(otherTap),
+      ...plugged.filter((one) => !isItsTap(one, tapMacs)).map(otherTap),
       ...[...byPort.values()].flatMap(sharedTap),
-      ...sharedMacs([...byPort.values()].flat()),
+      ...sharedMacs(own),
     ],
   };
 }
@@ -70,16 +68,33 @@ function withGuest(port: Port, [claim, second]: readonly Plugged[]): Port {
   return { ...port, mac: card.mac, ...('value' in readName(domain.name) ? { guest: domain.name } : {}) };
 }
 
-function guestOf(domain: Domain, facts: LibvirtFacts, ports: ReadonlyMap<string, Port>): HostGuest {
+type Reserved = Reservation & { readonly network: Network };
+
+function reservedThere(network: Network): readonly Reserved[] {
+  return network.reservations.map((one) => ({ ...one, network }));
+}
+
+function guestOf(
+  domain: Domain,
+  reserved: ReadonlyMap<Mac, readonly Reserved[]>,
+  facts: LibvirtFacts,
+  ports: ReadonlyMap<string, Port>,
+): HostGuest {
   const { name, running } = domain;
   const cards = domain.cards.filter(({ type }) => bridgedTypes.includes(type));
-  return { name, running, cards: cards.map((card) => guestCard(card, domain, facts, ports)), span: hostSpan };
+  return {
+    name,
+    running,
+    cards: cards.map((card) => guestCard(card, reserved.get(card.mac) ?? [], domain, facts, ports)),
+    span: hostSpan,
+  };
 }
 
 const bridgedTypes = ['bridge', 'network', 'ethernet'];
 
 function guestCard(
   card: DomainCard,
+  reserved: readonly Reserved[],
   { uuid, running }: Domain,
   { networks, agents }: LibvirtFacts,
   ports: ReadonlyMap<string, Port>,
@@ -87,24 +102,22 @@ function guestCard(
   const network = networks.find(({ name }) => name === card.network);
   const port = running ? ports.get(card.tap ?? '') : undefined;
   const bridge = port?.bridge ?? card.bridge ?? network?.bridge;
-  const here = networks.filter((one) => one === network || (one.bridge !== undefined && one.bridge === bridge));
-  const reserved = here.flatMap(({ reservations }) => reservations);
-  const ofCard = ({ mac }: { readonly mac: Mac }): boolean => mac === card.mac;
+  const isHere = (one: Network): boolean => one === network || (one.bridge !== undefined && one.bridge === bridge);
   return {
     mac: card.mac,
     ...(bridge === undefined ? {} : { bridge }),
     addresses: {
-      reservation: reserved.filter(ofCard).map(({ ip }) => ip),
+      reservation: reserved.filter((one) => isHere(one.network)).map(({ ip }) => ip),
       filter: card.filter,
-      agent: (agents.get(uuid) ?? []).filter(ofCard).map(({ ip }) => ip),
+      agent: (agents.get(uuid) ?? []).filter(({ mac }) => mac === card.mac).map(({ ip }) => ip),
     },
   };
 }
 
 function nameFault(domain: Domain, plugged: readonly Plugged[]): readonly Diagnostic[] {
-  const read = readName(domain.name);
-  const [own] = plugged.filter((one) => one.domain === domain);
-  if ('value' in read || own === undefined) return [];
+  if ('value' in readName(domain.name)) return [];
+  const own = plugged.find((one) => one.domain === domain);
+  if (own === undefined) return [];
   const message = `the domain ${quoted(domain.name)} behind port '${own.port.name}' has a name that no guest of a policy can have`;
   const hint = `give it a name in the policy, with 'mac: ${printMac(own.card.mac)}'; until then its port stays closed`;
   return [warning('bad-name', message, hostSpan, { hint })];
