@@ -39,7 +39,7 @@ export function hostOf(guests: number): Size {
   const address = { family: 4 as const, bits: 0x0a00_0001n, length: 8 };
   const own = { name: 'h1', peer: 'h0', mac: firstMac - 1, addresses: [address], span };
   return {
-    host: { name: 'bench', bridges, interfaces: [own], routes: [], sysctls: {} },
+    host: { name: 'bench', bridges, interfaces: [own], routes: [], sysctls: {}, guests: [] },
     policy: policyOf(each * bridgeCount),
   };
 }
@@ -59,6 +59,7 @@ function policyOf(guests: number): Policy {
     guests: Array.from({ length: guests }, (_, index) => ({
       name: `g${index}`,
       addresses: [{ family: 4 as const, first: address(index), last: address(index) }],
+      addressesFrom: [],
       span,
     })),
     outside: [],

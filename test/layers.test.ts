@@ -16,12 +16,19 @@ type Layer = {
 const layers: Readonly<Record<string, Layer>> = {
   model: { imports: [], because: 'the types that everything else is built on' },
   yaml: { imports: ['model'], packages: ['yaml', 'zod'], because: 'texts with places; knows neither policy nor host' },
+  machine: {
+    imports: ['model'],
+    packages: ['diff'],
+    machine: 'all',
+    because:
+      'programs and files, here or over ssh, and changes that can be taken back; knows nothing of what they are for',
+  },
   policy: { imports: ['model', 'yaml'], packages: ['zod'], because: 'intent: a text becomes a Policy' },
   topology: {
-    imports: ['model', 'yaml'],
-    packages: ['yaml', 'zod'],
-    machine: ['read.ts'],
-    because: 'facts: a text or the live host becomes a Host; only read.ts asks the machine',
+    imports: ['model', 'yaml', 'machine'],
+    packages: ['yaml', 'zod', '@xmldom/xmldom'],
+    machine: ['read.ts', 'read-libvirt.ts', 'read-hints.ts'],
+    because: 'facts: a text or the live host becomes a Host; only what is called read asks the machine',
   },
   packet: { imports: ['model'], because: 'octets and their structures' },
   compile: { imports: ['model'], because: 'Policy and Host become the RuleList' },
@@ -31,17 +38,14 @@ const layers: Readonly<Record<string, Layer>> = {
     imports: ['model', 'packet', 'compile'],
     because: 'runs any ruleset, whatever back end it is from; from compile only who a name of the policy is',
   },
+  init: {
+    imports: ['model', 'policy', 'topology'],
+    because: 'a Host becomes the text of a first policy; who is called what comes from policy, hearsay from topology',
+  },
   lab: {
     imports: ['model', 'packet', 'compile', 'iptables', 'nft', 'simulate'],
     machine: 'all',
     because: 'the same on the real kernel, compared with the simulation',
-  },
-  machine: {
-    imports: ['model'],
-    packages: ['diff'],
-    machine: 'all',
-    because:
-      'programs and files, here or over ssh, and changes that can be taken back; knows nothing of what they are for',
   },
   explain: {
     imports: ['model', 'compile'],
@@ -73,6 +77,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'iptables',
       'nft',
       'simulate',
+      'init',
       'lab',
       'explain',
       'machine',
@@ -141,7 +146,11 @@ function importFaults(
   if (passedOn) return [`passes on ${module}: say where a thing is, not where else it could be had`];
   if (module.startsWith('node:')) return nodeFault(module, names, folder, touches);
   if (!module.startsWith('.')) {
-    const known = layer.packages?.includes(module.split('/')[0] ?? '') ?? false;
+    const name = module
+      .split('/')
+      .slice(0, module.startsWith('@') ? 2 : 1)
+      .join('/');
+    const known = layer.packages?.includes(name) ?? false;
     return known ? [] : [`the package ${module}: ${folder} may use ${layer.packages?.join(', ') ?? 'none'}`];
   }
   const target = join(dirname(file), module).split('/');

@@ -1,5 +1,6 @@
 // Which host and which policy a command is about: a directory, two files, standard input, or the live machine.
 import { join } from 'node:path';
+import { settlePolicy } from '../compile/settle.ts';
 import {
   type Checked,
   type Diagnostic,
@@ -14,6 +15,7 @@ import type { Policy } from '../model/policy.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
 import { parseHost } from '../topology/host-file.ts';
 import { readHost } from '../topology/read.ts';
+import type { AskedAgents } from '../topology/read-libvirt.ts';
 import { tell } from './output.ts';
 import { readInput } from './read-input.ts';
 
@@ -42,14 +44,35 @@ export async function readInputs(directory: string | undefined, options: InputOp
   const hostText = hostFile === undefined ? undefined : readText(hostFile);
   const policy = parsePolicy(policyText, nameOf(policyFile));
   const host =
-    hostFile === undefined || hostText === undefined ? await readHost() : parseHost(hostText, nameOf(hostFile));
+    hostFile === undefined || hostText === undefined
+      ? await readHost(askedAgents(policy.value))
+      : parseHost(hostText, nameOf(hostFile));
   const diagnostics = [...policy.diagnostics, ...host.diagnostics];
   if (policy.value === undefined || host.value === undefined) return { diagnostics };
   const lineText = linesOf([
     [nameOf(policyFile), policyText],
     [nameOf(hostFile ?? ''), hostText ?? ''],
   ]);
-  return { value: { policy: policy.value, host: host.value, lineText }, diagnostics };
+  const settled = settlePolicy(policy.value, host.value);
+  return {
+    value: { policy: settled.value ?? policy.value, host: host.value, lineText },
+    diagnostics: [...diagnostics, ...settled.diagnostics],
+  };
+}
+
+/** The host of a file. @throws HostError 'unreadable' */
+export function readHostFile(file: string): Checked<Host> {
+  return parseHost(readText(file), nameOf(file));
+}
+
+/** Those that the policy believes: nobody else's agent is asked anything. */
+function askedAgents(policy: Policy | undefined): AskedAgents {
+  const guests = (policy?.guests ?? []).filter(({ addressesFrom }) => addressesFrom.includes('agent'));
+  return {
+    names: new Set(guests.map(({ name }) => name)),
+    macs: new Set(guests.flatMap(({ mac }) => mac ?? [])),
+    ports: new Set(guests.flatMap(({ port }) => port ?? [])),
+  };
 }
 
 function linesOf(texts: readonly (readonly [file: string, text: string])[]): Inputs['lineText'] {

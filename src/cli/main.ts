@@ -4,6 +4,7 @@ import { HostError } from '../model/host-error.ts';
 import { check } from './check.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { init } from './init.ts';
 import { Interrupted, lab } from './lab.ts';
 import { addLogCommands } from './log-commands.ts';
 import {
@@ -16,6 +17,7 @@ import {
   portNumber,
   type Run,
   wholeNumber,
+  words,
 } from './options.ts';
 import { tell } from './output.ts';
 import { ruleFormats, rules } from './rules.ts';
@@ -33,8 +35,16 @@ function makeProgram(run: Run): Command {
     run(check(directory, options)),
   );
   program
+    .command('init')
+    .description('write a first policy for this machine, with comments')
+    .option('--host <file>', 'for the host of this file instead (- for standard input)')
+    .option('--write <file>', 'into this file, if there is none yet, instead of printing it')
+    .addOption(outputOption())
+    .action((options) => run(init(options)));
+  program
     .command('snapshot')
-    .description("write this machine's bridges, ports, links and addresses as host.yaml")
+    .description("write this machine's bridges, ports, links, addresses and guests as host.yaml")
+    .option('--agent <guest>', "also ask this guest's agent for its addresses; may be given several times", words)
     .addOption(outputOption())
     .action((options) => run(snapshot(options)));
   about(program, 'rules', 'print the numbered rules')

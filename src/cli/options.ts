@@ -44,3 +44,7 @@ export function portNumber(text: string): number {
 export function numbers(text: string, earlier: readonly number[] = []): readonly number[] {
   return [...earlier, wholeNumber(text)];
 }
+
+export function words(text: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, text];
+}

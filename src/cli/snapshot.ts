@@ -5,8 +5,14 @@ import { exitCodes } from './exit-codes.ts';
 import { tellFaults } from './input.ts';
 import { type Format, print, printJson } from './output.ts';
 
-export async function snapshot(options: { readonly output: Format }): Promise<number> {
-  const host = await readHost();
+export type SnapshotOptions = {
+  readonly output: Format;
+  /** Guests whose agents are asked for their addresses. */
+  readonly agent?: readonly string[];
+};
+
+export async function snapshot(options: SnapshotOptions): Promise<number> {
+  const host = await readHost({ names: new Set(options.agent), macs: new Set(), ports: new Set() });
   const failed = tellFaults(host.diagnostics);
   if (host.value === undefined) return exitCodes.faults;
   if (options.output === 'json') printJson('snapshot', { host: host.value });

@@ -62,7 +62,8 @@ export function segmentGround(
   const guestIps = unionIps(...guests.map(({ ips }) => ips));
   const uplinks = segmentPorts(segment, host).filter((port) => bindings.roles.get(port.name)?.kind === 'uplink');
   const spoken = spokenWith(policy, names, guestIps, unionIps(guestIps, hostIps));
-  const { byHost, byUplink } = beyondSegment(spoken, segment, uplinks, { policy, host, bindings });
+  const spokenByHost = attached.length === 0 ? noIps : hostSpeaksWith(policy, names, unionIps(guestIps, hostIps));
+  const { byHost, byUplink } = beyondSegment(spoken, spokenByHost, segment, uplinks, { policy, host, bindings });
   const stations = [
     ...guests.map(guestStation),
     ...attached.map((at) => hostStation(at, byHost)),
@@ -118,6 +119,20 @@ function spokenWith(policy: Policy, names: Names, guestIps: IpSet, segmentIps: I
   return unionIps(...sets);
 }
 
+/** Everybody with whom some permission lets the host itself speak: by an uplink of the segment it does so in the segment. */
+function hostSpeaksWith(policy: Policy, names: Names, segmentIps: IpSet): IpSet {
+  const sets = policy.allow
+    .filter(({ via }) => via === undefined)
+    .flatMap(({ from, to }) => {
+      const [source, destination] = [names.side(from), names.side(to)];
+      return [
+        ...(source.host ? [beyond(destination, segmentIps)] : []),
+        ...(destination.host ? [beyond(source, segmentIps)] : []),
+      ];
+    });
+  return unionIps(...sets);
+}
+
 function guestStation({ port, ips, mac }: BoundGuest): Station {
   return { bridge: port.bridge, port: port.name, ips, ...claims(ips, mac) };
 }
@@ -147,7 +162,8 @@ type Beyond = { readonly byHost: IpSet; readonly byUplink: IpSet };
  * it; what nobody names (a side that is `any`) by the uplink, if the segment has one. No address is on both ways.
  */
 function beyondSegment(
-  all: IpSet,
+  byGuests: IpSet,
+  spokenByHost: IpSet,
   segment: Segment,
   uplinks: readonly Port[],
   { policy, host, bindings }: Facts,
@@ -161,9 +177,10 @@ function beyondSegment(
     ...bindings.guests.map(({ ips }) => ips),
     ...host.interfaces.map(addressesOf),
   );
+  const all = unionIps(byGuests, spokenByHost);
   const byUplink =
     uplinks.length === 0 ? noIps : unionIps(intersectIps(all, machines(true)), subtractIps(all, elsewhere));
-  return { byHost: subtractIps(all, byUplink), byUplink };
+  return { byHost: subtractIps(byGuests, byUplink), byUplink };
 }
 
 type Sides = {

@@ -60,13 +60,15 @@ function bindGuest(guest: PolicyGuest, candidates: readonly Port[], host: Host):
   if (port === undefined) return { diagnostics: [noPort(guest, host)] };
   if (second !== undefined) {
     const message = `guest '${guest.name}' has several ports: ${candidates.map(({ name }) => name).join(', ')}`;
-    const hint = `say which one has these addresses with 'port: ${port.name}', and name the other card as a guest of its own`;
+    const hint = `say which one has these addresses with 'port: ${port.name}' or its 'mac:', and name the other card as a guest of its own`;
     return { diagnostics: [error('port-conflict', message, guest.span, { hint })] };
   }
   const stolen = hostIdentity(guest, guest.mac ?? port.mac, host);
   if (stolen !== undefined) return { diagnostics: [stolen] };
   const related = [{ message: `the port is here`, span: port.span }];
-  if (port.guest !== undefined && port.guest !== guest.name && guest.port !== undefined) {
+  // a name of a port may be used again for another guest; a card that is named by its MAC is the one that is meant
+  const other = port.guest !== undefined && port.guest !== guest.name;
+  if (other && guest.port !== undefined && (guest.mac === undefined || guest.mac !== port.mac)) {
     const message = `port '${port.name}' belongs to guest '${port.guest}', not to '${guest.name}'`;
     return { diagnostics: [error('port-conflict', message, guest.span, { related })] };
   }

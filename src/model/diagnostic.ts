@@ -57,6 +57,9 @@ export const diagnosticCodes = [
   'peer-mismatch',
   'bridge-loop',
   'no-way',
+  'no-address',
+  'bad-definition',
+  'libvirt-refused',
   'unsupported',
 ] as const;
 

@@ -35,6 +35,28 @@ export type HostInterface = {
   readonly span: Span;
 };
 
+/** Who says that a card has an address: the administrator of libvirt, except for `agent`, which is the guest itself. */
+export const addressSources = ['reservation', 'filter', 'agent'] as const;
+
+export type AddressSource = (typeof addressSources)[number];
+
+/** A network card as the hypervisor defines it. */
+export type GuestCard = {
+  readonly mac: Mac;
+  /** The bridge that it is on, or will be on when the guest runs. */
+  readonly bridge?: string;
+  /** What is said of it; that it counts is for the policy to say. */
+  readonly addresses: Readonly<Record<AddressSource, readonly Ip[]>>;
+};
+
+/** A guest that the hypervisor knows, running or not; the ports of a running one carry its name. */
+export type HostGuest = {
+  readonly name: string;
+  readonly running: boolean;
+  readonly cards: readonly GuestCard[];
+  readonly span: Span;
+};
+
 export type Route = {
   readonly to: Prefix;
   readonly via?: Ip;
@@ -49,6 +71,7 @@ export type Host = {
   readonly routes: readonly Route[];
   /** Kernel settings that decide how packets go, for example `net.ipv4.ip_forward`. */
   readonly sysctls: Readonly<Record<string, string>>;
+  readonly guests: readonly HostGuest[];
 };
 
 export function allPorts(host: Host): readonly Port[] {

@@ -1,11 +1,14 @@
 // What the administrator wants: who has which address, and who may open which connection. Intent only, no facts.
 import type { Span } from './diagnostic.ts';
+import type { AddressSource } from './host.ts';
 import type { IpSet } from './ip-set.ts';
 import type { Mac } from './mac.ts';
 
 export type PolicyGuest = {
   readonly name: string;
   readonly addresses: IpSet;
+  /** Whom to believe about further addresses; nobody unless the policy says so. */
+  readonly addressesFrom: readonly AddressSource[];
   readonly mac?: Mac;
   readonly port?: string;
   readonly span: Span;

@@ -12,13 +12,14 @@ import { type Line, permissionIds } from './permission-id.ts';
 import {
   dhcpFaults,
   ip6Warnings,
+  missingAddresses,
   nameFaults,
   type PolicyFault,
   repeatedIds,
   sharedAddresses,
   sharedMacs,
 } from './policy-faults.ts';
-import { policySchema, readDhcp, readMember, readNewName } from './policy-schema.ts';
+import { policySchema, readAddressSource, readDhcp, readMember, readNewName } from './policy-schema.ts';
 import { anyService, readService } from './service.ts';
 
 /**
@@ -34,6 +35,7 @@ export function parsePolicy(text: string, file: string): Checked<Policy> {
   const faults = [
     ...shapeFaults(policySchema, tree).map(confined),
     ...nameFaults(tree),
+    ...missingAddresses(tree),
     ...sharedAddresses(tree),
     ...sharedMacs(tree),
     ...ip6Warnings(tree),
@@ -54,7 +56,9 @@ function confined({ path, diagnostic }: ShapeFault): PolicyFault {
 
 function withClosedGuests(policy: Policy, faults: readonly PolicyFault[]): Policy {
   const closed = new Set(faults.flatMap(({ guests, diagnostic }) => (hasErrors([diagnostic]) ? guests : [])));
-  const guests = policy.guests.map((guest) => (closed.has(guest.name) ? { ...guest, addresses: noIps } : guest));
+  const guests = policy.guests.map((guest) =>
+    closed.has(guest.name) ? { ...guest, addresses: noIps, addressesFrom: [] } : guest,
+  );
   return { ...policy, guests };
 }
 
@@ -78,9 +82,17 @@ function hasNewName({ key }: Entry): boolean {
 
 function guestOf({ key: name, span, value }: Entry): PolicyGuest {
   const addresses = singleIps(values(childAt(value, 'ip'), readAddress));
+  const addressesFrom = values(childAt(value, 'addresses-from'), readAddressSource);
   const [mac] = values(childAt(value, 'mac'), readMac);
   const [port] = values(childAt(value, 'port'), readInterface);
-  return { name, addresses, ...(mac === undefined ? {} : { mac }), ...(port === undefined ? {} : { port }), span };
+  return {
+    name,
+    addresses,
+    addressesFrom,
+    ...(mac === undefined ? {} : { mac }),
+    ...(port === undefined ? {} : { port }),
+    span,
+  };
 }
 
 function outsideOf({ key: name, span, value }: Entry): Outside {

@@ -40,6 +40,15 @@ function nameFault(entry: Named, firsts: Map<string, Named>): readonly PolicyFau
   return [{ guests: [], diagnostic: error('duplicate-name', `two things are named '${key}'`, span, { related }) }];
 }
 
+/** Of a guest that is written as a map; other shapes have been reported. */
+export function missingAddresses(tree: Tree): readonly PolicyFault[] {
+  return entriesOf(childAt(tree, 'guests')).flatMap(({ key, span, value }) => {
+    const given = ['ip', 'addresses-from'].some((name) => childAt(value, name) !== undefined);
+    if (value.kind !== 'map' || given) return [];
+    return [{ guests: [key], diagnostic: error('missing-key', `${quoted(key)} has no 'ip'`, span) }];
+  });
+}
+
 /** Who says that he has something, and where. */
 type Claim = { readonly owner: string; readonly guest: boolean; readonly what: string; readonly span: Span };
 

@@ -1,5 +1,7 @@
 // The shape of policy.yaml, declared once: it finds faults, and editors get it as JSON Schema.
 import { z } from 'zod';
+import { type AddressSource, addressSources } from '../model/host.ts';
+import { suggestion } from '../model/nearest.ts';
 import { reservedNames } from '../model/policy.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { oneOrMore, word } from '../yaml/shape.ts';
@@ -30,6 +32,14 @@ export function readDhcp(text: string): Read<string> {
   return wrong('reserved-name', `${quoted(text)} cannot be the DHCP server`, 'name one machine, host, or none');
 }
 
+/** Whom to believe about a guest's addresses. */
+export function readAddressSource(text: string): Read<AddressSource> {
+  const source = addressSources.find((one) => one === text);
+  if (source !== undefined) return { value: source };
+  const hint = suggestion(text, addressSources) ?? `known are: ${addressSources.join(', ')}`;
+  return wrong('unknown-name', `nobody ${quoted(text)} gives addresses`, hint);
+}
+
 /** A name that the policy gives to somebody. */
 export function readNewName(text: string): Read<string> {
   if (!reservedNames.some((reserved) => reserved === text)) return readName(text);
@@ -44,14 +54,25 @@ const guest = z
   .strictObject({
     ip: oneOrMore(
       word(readAddress, { description: 'An address that the guest may have', examples: ['192.168.50.12'] }),
-    ),
+    ).optional(),
+    'addresses-from': oneOrMore(
+      word(readAddressSource, {
+        description:
+          'Whom to believe about its addresses: reservation (DHCP) or filter (filterref) of libvirt, or agent, which is the guest itself',
+        pattern: `^(?:${addressSources.join('|')})$`,
+        examples: [...addressSources],
+      }),
+    ).optional(),
     mac: word(readMac, {
       description: "The MAC of the guest's card; leave it out to take the one that the host shows",
       pattern: macPattern,
     }).optional(),
     port: interfaceWord('The bridge port of the guest; leave it out to take the one that the host shows').optional(),
   })
-  .meta({ description: 'A guest of this host and the addresses that it may have' });
+  .meta({
+    description: 'A guest of this host and the addresses that it may have',
+    anyOf: [{ required: ['ip'] }, { required: ['addresses-from'] }],
+  });
 
 const outsideMachine = z
   .strictObject({

@@ -4,7 +4,7 @@ import { type Diagnostic, error, type Span, warning } from '../model/diagnostic.
 import { suggestion } from '../model/nearest.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { childAt, type Entry, entriesOf, isTrue, itemsOf, type Located, type Tree, wordOf } from '../yaml/tree.ts';
-import { diagnosticOf, readInterface, readMac, readSysctl, valuesOf } from '../yaml/words.ts';
+import { diagnosticOf, type Read, readInterface, readMac, readName, readSysctl, valuesOf } from '../yaml/words.ts';
 
 /** A port or an interface of the host: what may be one end of a veth pair. */
 type End = Entry & { readonly bridge?: string; readonly peer?: Located };
@@ -39,13 +39,15 @@ function endOf(entry: Entry): End {
 
 function nameFaults({ bridges, ports, interfaces }: Ends, tree: Tree): readonly Diagnostic[] {
   const sysctls = entriesOf(childAt(tree, 'sysctls'));
+  const guests = entriesOf(childAt(tree, 'guests'));
   return [
+    ...guests.flatMap((entry) => keyFault(entry, readName)),
     ...[...bridges, ...ports, ...interfaces].flatMap((entry) => keyFault(entry, readInterface)),
     ...sysctls.flatMap((entry) => keyFault(entry, readSysctl)),
   ];
 }
 
-function keyFault({ key, span, notText }: Entry, read: typeof readInterface): readonly Diagnostic[] {
+function keyFault({ key, span, notText }: Entry, read: (text: string) => Read<string>): readonly Diagnostic[] {
   if (notText !== undefined) return [notText];
   const result = read(key);
   return 'fault' in result ? [diagnosticOf(result.fault, span)] : [];

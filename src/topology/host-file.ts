@@ -1,7 +1,7 @@
 // host.yaml -> Host, and every fault at once with its place. A host with an error has no value: rules made from facts
 // that contradict each other would bind the wrong machines.
 import { type Checked, hasErrors, inTextOrder } from '../model/diagnostic.ts';
-import type { Bridge, Host, HostInterface, Port, Route } from '../model/host.ts';
+import type { Bridge, GuestCard, Host, HostGuest, HostInterface, Port, Route } from '../model/host.ts';
 import { parseTree } from '../yaml/parse-tree.ts';
 import { shapeFaults } from '../yaml/shape.ts';
 import { childAt, type Entry, entriesOf, isTrue, itemsOf, type Tree, wordsOf } from '../yaml/tree.ts';
@@ -37,6 +37,7 @@ function hostOf(tree: Tree): Host {
     interfaces: entriesOf(childAt(tree, 'interfaces')).map(interfaceOf),
     routes: itemsOf(childAt(tree, 'routes')).map(routeOf),
     sysctls: Object.fromEntries(entriesOf(childAt(tree, 'sysctls')).flatMap(sysctlOf)),
+    guests: entriesOf(childAt(tree, 'guests')).map(guestOf),
   };
 }
 
@@ -72,6 +73,22 @@ function routeOf(item: Tree): Route {
   const [via] = values(childAt(item, 'via'), readAddress);
   const [dev] = values(childAt(item, 'dev'), readInterface);
   return { to, ...(via === undefined ? {} : { via }), ...(dev === undefined ? {} : { dev }), span: item.span };
+}
+
+function guestOf({ key: name, span, value }: Entry): HostGuest {
+  const cards = itemsOf(childAt(value, 'cards')).flatMap(cardOf);
+  return { name, running: isTrue(childAt(value, 'running')), cards, span };
+}
+
+function cardOf(item: Tree): readonly GuestCard[] {
+  const [bridge] = values(childAt(item, 'bridge'), readInterface);
+  const addresses = {
+    reservation: values(childAt(item, 'reservation'), readAddress),
+    filter: values(childAt(item, 'filter'), readAddress),
+    agent: values(childAt(item, 'agent'), readAddress),
+  };
+  const macs = values(childAt(item, 'mac'), readMac);
+  return macs.map((mac) => ({ mac, ...(bridge === undefined ? {} : { bridge }), addresses }));
 }
 
 /** A number stays as it was written. */

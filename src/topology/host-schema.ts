@@ -50,6 +50,25 @@ const hostInterface = z
   })
   .meta({ description: 'An interface with which the host itself takes part in a network' });
 
+const reported = (description: string) => oneOrMore(word(readAddress, { description })).optional();
+
+const card = z
+  .strictObject({
+    mac: word(readMac, { description: 'The MAC of the card', pattern: macPattern }),
+    bridge: word(readInterface, { description: 'The bridge that it is on', pattern: interfacePattern }).optional(),
+    reservation: reported("What the network's DHCP server keeps for it"),
+    filter: reported('What its filterref allows'),
+    agent: reported('What the guest itself says, by its agent'),
+  })
+  .meta({ description: 'A network card, and addresses that somebody gives for it' });
+
+const guest = z
+  .strictObject({
+    running: z.boolean().meta({ description: 'It runs now' }).optional(),
+    cards: z.array(card).meta({ description: 'Its network cards on bridges' }).optional(),
+  })
+  .meta({ description: 'A guest that the hypervisor knows; the ports of a running one name it' });
+
 const route = z
   .strictObject({
     to: word(readDestination, { description: 'A network, or default', examples: ['default', '10.0.0.0/8'] }),
@@ -69,6 +88,10 @@ export const hostSchema = z
       .meta({ description: "The host's own interfaces, by name; a bridge device may be one" })
       .optional(),
     routes: z.array(route).meta({ description: 'The routes of the main table' }).optional(),
+    guests: z
+      .record(z.string().meta({ pattern: namePattern }), guest)
+      .meta({ description: 'The guests that the hypervisor knows, running or not' })
+      .optional(),
     sysctls: z
       .record(z.string(), sysctlValue)
       .meta({ description: 'Kernel settings that decide how packets go' })

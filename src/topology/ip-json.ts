@@ -21,6 +21,8 @@ const link = z.object({
   link: z.string().nullish(),
   /** Instead of `link` if the other end is in another network namespace. */
   link_netnsid: z.number().nullish(),
+  /** What the other end is called by its number there. */
+  link_index: z.number().nullish(),
   link_type: z.string().optional(),
   master: z.string().optional(),
   address: z.string().optional(),
@@ -59,6 +61,23 @@ const bridgeLink = z.object({
   isolated: z.boolean().optional(),
 });
 
+const namespace = z.object({
+  name: z.string(),
+  /** Its number as seen from the current one, if it has one. */
+  id: z.number().nullish(),
+});
+
+const neighbour = z.object({ dst: z.string(), lladdr: z.string().optional() });
+
+const forwardingEntry = z.object({
+  mac: z.string(),
+  ifname: z.string(),
+  state: z.string().optional(),
+  flags: z.array(z.string()).optional(),
+});
+
+const inside = interfaceAddresses.extend({ ifindex: z.number(), address: z.string().optional() });
+
 /** iproute2 prints `{}` for what a filter leaves out. */
 function withoutEmpty<T extends z.ZodType>(item: T): z.ZodType<readonly z.output<T>[]> {
   const some = (value: unknown) => !(typeof value === 'object' && value !== null && Object.keys(value).length === 0);
@@ -77,7 +96,21 @@ export const ipRoutes = withoutEmpty(route);
 /** `bridge -j -d link show` */
 export const bridgeLinks = withoutEmpty(bridgeLink);
 
+/** `ip -j netns list` */
+export const ipNamespaces = withoutEmpty(namespace);
+
+/** `ip -j neigh show` */
+export const ipNeighbours = withoutEmpty(neighbour);
+/** `bridge -j fdb show` */
+export const ipForwarding = withoutEmpty(forwardingEntry);
+/** `ip -j -n NAME addr show` */
+export const ipInsides = withoutEmpty(inside);
+
+export type IpNeighbour = z.output<typeof neighbour>;
+export type IpFdbEntry = z.output<typeof forwardingEntry>;
+export type IpInside = z.output<typeof inside>;
 export type IpLink = z.output<typeof link>;
 export type IpAddresses = z.output<typeof interfaceAddresses>;
 export type IpRoute = z.output<typeof route>;
+export type IpNamespace = z.output<typeof namespace>;
 export type BridgeLink = z.output<typeof bridgeLink>;

@@ -1,12 +1,13 @@
-// The output of ip and bridge -> Host. Which guest is behind a port, and with which MAC, they do not know: that comes
-// from the hypervisor or the policy. What has a name that we cannot handle is kept out, and so has no policy: closed.
+// The output of ip and bridge -> Host. Of guests they know only network namespaces that have a name: a container. Its MAC
+// is not taken from there, since whoever is inside can change it. What has a name that we cannot handle is kept out, and
+// so has no policy: closed.
 import { type Checked, type Diagnostic, error, type Span, warning } from '../model/diagnostic.ts';
 import type { Bridge, Host, HostInterface, Port, Route } from '../model/host.ts';
 import { type Prefix, parseIp, parsePrefix } from '../model/ip.ts';
 import { isGroupMac, type Mac, parseMac } from '../model/mac.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { readInterface, readName } from '../yaml/words.ts';
-import type { BridgeLink, IpAddresses, IpLink, IpRoute } from './ip-json.ts';
+import type { BridgeLink, IpAddresses, IpLink, IpNamespace, IpRoute } from './ip-json.ts';
 
 /** Live facts have no place in a text. */
 export const hostSpan: Span = { file: '<host>', line: 1, column: 1 };
@@ -16,6 +17,7 @@ export type LiveFacts = {
   readonly addresses: readonly IpAddresses[];
   readonly routes: readonly IpRoute[];
   readonly bridgeLinks: readonly BridgeLink[];
+  readonly namespaces: readonly IpNamespace[];
   readonly sysctls: Readonly<Record<string, string>>;
 };
 
@@ -27,10 +29,11 @@ export function hostFromIp(facts: LiveFacts, name: string): Checked<Host> {
   return {
     value: {
       name: 'value' in readName(name) ? name : 'host',
-      bridges: usable.filter(isBridge).map((bridge) => bridgeOf(bridge, links)),
+      bridges: usable.filter(isBridge).map((bridge) => bridgeOf(bridge, links, namespacesOf(facts))),
       interfaces: interfacesOf(links, facts.addresses),
       routes: facts.routes.flatMap((route) => routeOf(route, links)),
       sysctls: facts.sysctls,
+      guests: [],
     },
     diagnostics: [...nameFaults(all, name), ...notModelled(usable, facts)],
   };
@@ -62,15 +65,31 @@ function nameFaults(links: readonly IpLink[], name: string): readonly Diagnostic
 
 type Links = ReadonlyMap<string, IpLink>;
 
-function bridgeOf({ ifname: name, linkinfo }: IpLink, links: Links): Bridge {
-  const ports = [...links.values()].filter((link) => isPort(link) && link.master === name);
-  const stp = (linkinfo?.info_data?.stp_state ?? 0) > 0;
-  return { name, ports: ports.map((link) => portOf(link, name, links)), stp, span: hostSpan };
+/** By their numbers; of a name that cannot be one in a policy nothing is said. */
+type Namespaces = ReadonlyMap<number, string>;
+
+function namespacesOf({ namespaces }: LiveFacts): Namespaces {
+  const usable = namespaces.filter(({ name }) => 'value' in readName(name));
+  return new Map(usable.flatMap(({ name, id }) => (typeof id === 'number' && id >= 0 ? [[id, name] as const] : [])));
 }
 
-function portOf(link: IpLink, bridge: string, links: Links): Port {
+function bridgeOf({ ifname: name, linkinfo }: IpLink, links: Links, namespaces: Namespaces): Bridge {
+  const ports = [...links.values()].filter((link) => isPort(link) && link.master === name);
+  const stp = (linkinfo?.info_data?.stp_state ?? 0) > 0;
+  return { name, ports: ports.map((link) => portOf(link, name, links, namespaces)), stp, span: hostSpan };
+}
+
+function portOf(link: IpLink, bridge: string, links: Links, namespaces: Namespaces): Port {
   const peer = peerOf(link, links);
-  return { name: link.ifname, bridge, ...(peer === undefined ? {} : { peer }), uplink: isUplink(link), span: hostSpan };
+  const guest = link.linkinfo?.info_kind === 'veth' ? namespaces.get(link.link_netnsid ?? -1) : undefined;
+  return {
+    name: link.ifname,
+    bridge,
+    ...(peer === undefined ? {} : { peer }),
+    ...(guest === undefined ? {} : { guest }),
+    uplink: isUplink(link),
+    span: hostSpan,
+  };
 }
 
 /** Devices that lead out of this host; a physical device has no kind at all. */
@@ -114,7 +133,7 @@ function interfaceOf(link: IpLink, addresses: readonly Prefix[], links: Links): 
 }
 
 /** Tunnels have an IP address in this place, or nothing. */
-function macOf({ address, link_type }: IpLink): Mac | undefined {
+export function macOf({ address, link_type }: IpLink): Mac | undefined {
   const mac = link_type === 'ether' && address !== undefined ? parseMac(address) : undefined;
   return mac === undefined || mac === 0 || isGroupMac(mac) ? undefined : mac;
 }

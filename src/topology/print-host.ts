@@ -1,7 +1,16 @@
 // Host -> host.yaml, as a person would write it: one port, interface or route a line. parseHost reads it back to the same
 // host. The library quotes whatever YAML would take for something else than text.
 import { Document, isMap, Scalar, type YAMLMap } from 'yaml';
-import type { Bridge, Host, HostInterface, Port, Route } from '../model/host.ts';
+import {
+  addressSources,
+  type Bridge,
+  type GuestCard,
+  type Host,
+  type HostGuest,
+  type HostInterface,
+  type Port,
+  type Route,
+} from '../model/host.ts';
 import { type Prefix, printIp } from '../model/ip.ts';
 import { printMac } from '../model/mac.ts';
 
@@ -14,6 +23,8 @@ export function printHost(host: Host): string {
   for (const key of ['interfaces', 'routes']) eachInOneLine(document.get(key));
   const bridges = document.get('bridges');
   if (isMap(bridges)) for (const { value } of bridges.items) eachInOneLine((value as YAMLMap).get('ports'));
+  const guests = document.get('guests');
+  if (isMap(guests)) for (const { value } of guests.items) eachInOneLine((value as YAMLMap).get('cards'));
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
 
@@ -30,12 +41,13 @@ function isPair(item: unknown): item is { readonly value: unknown } {
 }
 
 /** Sections that would be empty are left out. */
-function plainHost({ name, bridges, interfaces, routes, sysctls }: Host): object {
+function plainHost({ name, bridges, interfaces, routes, sysctls, guests }: Host): object {
   return new Map<string, unknown>([
     ['host', name],
     ['bridges', named(bridges, plainBridge)],
     ...(interfaces.length === 0 ? [] : [['interfaces', named(interfaces, plainInterface)] as const]),
     ...(routes.length === 0 ? [] : [['routes', routes.map(plainRoute)] as const]),
+    ...(guests.length === 0 ? [] : [['guests', named(guests, plainGuest)] as const]),
     ...(Object.keys(sysctls).length === 0 ? [] : [['sysctls', plainSysctls(sysctls)] as const]),
   ]);
 }
@@ -76,6 +88,19 @@ function plainRoute({ to, via, dev }: Route): object {
     to: everywhere ? 'default' : printWithLength(to),
     ...(via === undefined ? {} : { via: printIp(via) }),
     ...(dev === undefined ? {} : { dev }),
+  };
+}
+
+function plainGuest({ running, cards }: HostGuest): object {
+  return { running, ...(cards.length === 0 ? {} : { cards: cards.map(plainCard) }) };
+}
+
+function plainCard({ mac, bridge, addresses }: GuestCard): object {
+  const reported = addressSources.filter((source) => addresses[source].length > 0);
+  return {
+    mac: printMac(mac),
+    ...(bridge === undefined ? {} : { bridge }),
+    ...Object.fromEntries(reported.map((source) => [source, addresses[source].map(printIp)])),
   };
 }
 

@@ -1,6 +1,6 @@
 // `snapshot` of a host that is built for it, and commands that look at the live host themselves.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseHost } from '../../src/topology/host-file.ts';
@@ -52,7 +52,7 @@ test('-o json: the same facts', { skip: needsRoot }, async (t) => {
   assert.equal(code, 0);
   const { version, kind, host } = JSON.parse(stdout);
   assert.deepEqual([version, kind], [1, 'snapshot']);
-  assert.deepEqual(Object.keys(host), ['name', 'bridges', 'interfaces', 'routes', 'sysctls']);
+  assert.deepEqual(Object.keys(host), ['name', 'bridges', 'interfaces', 'routes', 'sysctls', 'guests']);
   assert.deepEqual(Object.keys(host.bridges[0]), ['name', 'ports', 'stp', 'span']);
 });
 
@@ -77,6 +77,19 @@ test('an interface with a name that no rule could carry is left out and named', 
   assert.equal(code, 1);
   assert.match(stderr, /error\[bad-interface\]: the interface 'a"\$\(id\)' is left out/);
   assert.doesNotMatch(stdout, /\$\(id\)/);
+});
+
+test('without virsh the host is read from its bridges, and nothing is said', { skip: needsRoot }, async (t) => {
+  const host = await builtHost(t);
+  const path = freshDirectory(t);
+  for (const tool of ['ip', 'bridge']) {
+    const where = await mustRun(host, 'sh', ['-c', 'command -v "$1"', 'sh', tool]);
+    symlinkSync(where.stdout.trim(), join(path, tool));
+  }
+  const argv = [`PATH=${path}`, process.execPath, program, 'snapshot'];
+  const { code, stdout, stderr } = await host.run('env', argv);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /^ {6}vnet0: \{\}$/m);
 });
 
 test('without iproute2 the machine is to blame, not the user', { skip: needsRoot }, async () => {

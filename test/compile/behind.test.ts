@@ -118,6 +118,24 @@ for (const [name, texts] of Object.entries(topologies) as readonly [TopologyName
   });
 }
 
+test('behind an uplink are also those with whom only the host speaks there; not those that it reaches by another card', () => {
+  const lines = `
+allow:
+  - { from: nas, to: host, service: ssh }
+  - { from: host, to: [store, nas] }
+dhcp: none
+`;
+  const { host, policy } = topologies.uplink;
+  const found = rowsOf('uplink', listOf({ host, policy: policy.slice(0, policy.indexOf('allow:')) + lines }));
+  assert.deepEqual(
+    found.filter(([, port]) => ['eno1', 'br0'].includes(port)),
+    [
+      ['uplink', 'eno1', 'uplink', '10.0.0.200', '10.0.0.5,10.0.0.10/31'],
+      ['uplink', 'br0', 'device', '10.0.0.5', '10.0.0.10/31,10.0.0.200'],
+    ],
+  );
+});
+
 test('every kind of port occurred', () => {
   assert.deepEqual(new Set(rows.map(([, , kind]) => kind)), new Set(['guest', 'link', 'host', 'uplink', 'device']));
 });

@@ -118,7 +118,7 @@ const rows: readonly Row[] = [
     host: [['      vethb2: { peer: vethb1 }', '      vethb2: { peer: vethb1 }\n      vk66: { guest: kali5 }']],
     says: [
       "policy.yaml:7:3: error[port-conflict]: guest 'kali5' has several ports: vk65, vk66",
-      "  hint: say which one has these addresses with 'port: vk65', and name the other card as a guest of its own",
+      "  hint: say which one has these addresses with 'port: vk65' or its 'mac:', and name the other card as a guest of its own",
       "host.yaml:9:7: warning[unbound-port]: port 'vk65' of guest 'kali5' stays closed: the policy gives this guest no addresses",
       "  hint: add 'kali5: { ip: ... }' under guests",
       "host.yaml:11:7: warning[unbound-port]: port 'vk66' of guest 'kali5' stays closed: the policy gives this guest no addresses",

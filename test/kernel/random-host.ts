@@ -46,6 +46,7 @@ export function randomHost(random: Random, mac: () => Mac): RandomHost {
     interfaces,
     routes: [],
     sysctls: { 'net.ipv4.ip_forward': '1', 'net.ipv4.conf.all.arp_ignore': '1', 'net.ipv4.conf.all.arp_announce': '2' },
+    guests: [],
   };
   return { host, policy: randomPolicy(random, guests, outside, interfaces) };
 }
@@ -161,6 +162,7 @@ function randomPolicy(
         ip(guestAddress(name)),
         ...(random.chance(0.2) ? [ip(`10.5.0.${110 + Number(name.slice(1))}`)] : []),
       ]),
+      addressesFrom: [],
       span,
     })),
     outside: outside.map(({ name, address, behind }) => ({ name, addresses: singleIps([ip(address)]), behind, span })),

@@ -17,6 +17,7 @@ function recorded(name: string): LiveFacts {
     addresses: ipAddresses.parse(json('addresses')),
     routes: ipRoutes.parse(json('routes')),
     bridgeLinks: bridgeLinks.parse(json('bridge-links')),
+    namespaces: [],
     sysctls: { 'net.ipv4.ip_forward': '1' },
   };
 }

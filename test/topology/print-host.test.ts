@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Bridge, Host, HostInterface, Port, Route } from '../../src/model/host.ts';
+import {
+  addressSources,
+  type Bridge,
+  type Host,
+  type HostInterface,
+  type Port,
+  type Route,
+} from '../../src/model/host.ts';
 import { networkOf, type Prefix } from '../../src/model/ip.ts';
 import { parseHost } from '../../src/topology/host-file.ts';
 import { printHost } from '../../src/topology/print-host.ts';
@@ -116,7 +123,22 @@ function hostOf(cards: readonly Card[], { name, prefixes, gateway, sysctls, stp 
       span,
     })),
     sysctls: Object.fromEntries(sysctls),
+    guests: guestsOf(cards, prefixes, bridgeNames),
   };
+}
+
+/** One guest a name, with the addresses of each source in turn; every third one does not run. */
+function guestsOf(cards: readonly Card[], prefixes: readonly Prefix[], bridges: readonly string[]): Host['guests'] {
+  const addresses = prefixes.map(({ family, bits }) => ({ family, bits }));
+  return cards
+    .filter(({ kind }) => kind === 'guest')
+    .map(({ name, mac }, index) => {
+      const bridge = bridges[index % (bridges.length + 1)];
+      const none = { reservation: [], filter: [], agent: [] };
+      const source = addressSources[index % addressSources.length] ?? 'agent';
+      const card = { mac, ...(bridge === undefined ? {} : { bridge }), addresses: { ...none, [source]: addresses } };
+      return { name, running: index % 3 > 0, cards: index % 4 === 3 ? [] : [card], span };
+    });
 }
 
 function peersOf(cards: readonly Card[]): ReadonlyMap<string, string> {
@@ -150,7 +172,7 @@ function facts(value: unknown): unknown {
 }
 
 test('a printed host is read back as the same host', () => {
-  const seen = { ports: 0, peers: 0, routes: 0 };
+  const seen = { ports: 0, peers: 0, routes: 0, addresses: 0 };
   fc.assert(
     fc.property(host, (original) => {
       const { value, diagnostics } = parseHost(printHost(original), 'h');
@@ -159,10 +181,11 @@ test('a printed host is read back as the same host', () => {
       seen.ports += original.bridges.flatMap(({ ports }) => ports).length;
       seen.peers += original.bridges.flatMap(({ ports }) => ports.flatMap(({ peer }) => peer ?? [])).length;
       seen.routes += original.routes.length;
+      seen.addresses += original.guests.flatMap(({ cards }) => cards.flatMap((card) => card.addresses.agent)).length;
     }),
     { numRuns: 500 },
   );
-  assert.ok(seen.ports > 100 && seen.peers > 20 && seen.routes > 100, JSON.stringify(seen));
+  assert.ok(seen.ports > 100 && seen.peers > 20 && seen.routes > 100 && seen.addresses > 10, JSON.stringify(seen));
 });
 
 test('a hostile guest name stays inside its quotes', () => {
@@ -193,6 +216,7 @@ test('a hostile guest name stays inside its quotes', () => {
           interfaces: [],
           routes: [],
           sysctls: {},
+          guests: [],
         });
         const { value, diagnostics } = parseHost(text, 'h');
         if (/^(?!__proto__$)[A-Za-z0-9_.-]{1,64}$/.test(guest)) assert.equal(value?.bridges[0]?.ports[0]?.guest, guest);

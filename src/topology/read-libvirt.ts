@@ -1,0 +1,151 @@
+// libvirt, asked by virsh over its read-only socket: definitions of domains and networks as XML, domains by UUID only, so
+// that no name is ever part of a command. `virsh domiflist` would print the same interfaces as a table, which a name could
+// break. Agents of guests are asked only for those that are named: that needs the other socket.
+import { randomUUID } from 'node:crypto';
+import { readFile, readlink } from 'node:fs/promises';
+import type { Access } from '../machine/access.ts';
+import { type Ran, run } from '../machine/run.ts';
+import { type Diagnostic, warning } from '../model/diagnostic.ts';
+import type { Mac } from '../model/mac.ts';
+import { printable, quoted } from '../yaml/quoted.ts';
+import type { Read } from '../yaml/words.ts';
+import { type AgentAddress, parseAgentAddresses } from './agent-table.ts';
+import type { LibvirtFacts } from './guests.ts';
+import { type Domain, parseDomain, parseNetwork } from './libvirt-xml.ts';
+import { hostSpan } from './live.ts';
+
+export type Libvirt =
+  /** No virsh, no libvirtd, or one of another network namespace. */
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'facts'; readonly facts: LibvirtFacts; readonly diagnostics: readonly Diagnostic[] };
+
+/** Whose guest agents are asked: domains by their names, or by what one of their cards has. */
+export type AskedAgents = {
+  readonly names: ReadonlySet<string>;
+  readonly macs: ReadonlySet<Mac>;
+  readonly ports: ReadonlySet<string>;
+};
+
+const connect = ['--quiet', '--connect', 'qemu:///system'];
+const readOnly = ['--readonly', ...connect];
+
+/** libvirt's answers hold 4 MiB at most: a batch is what we are ready to keep in memory. */
+const batchSize = 32;
+
+/** An agent that does not answer costs seconds: so many are asked at once. */
+const agentsAtOnce = 8;
+
+export async function readLibvirt(access: Access, agents: AskedAgents): Promise<Libvirt> {
+  const listed = await run(access, 'virsh', [...readOnly, 'list', '--all', '--uuid']);
+  if (listed.code !== 0) return notListed(listed);
+  if (await isElsewhere()) return { kind: 'absent' };
+  const domains = readAll(await definitions(access, 'dumpxml', uuidsOf(listed)), parseDomain, 'a domain');
+  const networks = readAll(
+    await definitions(access, 'net-dumpxml', await networkUuids(access)),
+    parseNetwork,
+    'a network',
+  );
+  const asked = domains.values.filter((domain) => domain.running && isAsked(domain, agents));
+  const said = await agentAddresses(access, asked);
+  return {
+    kind: 'facts',
+    facts: { domains: domains.values, networks: networks.values, agents: said.addresses },
+    diagnostics: [...domains.diagnostics, ...networks.diagnostics, ...said.diagnostics],
+  };
+}
+
+function isAsked({ name, cards }: Domain, { names, macs, ports }: AskedAgents): boolean {
+  return names.has(name) || cards.some(({ mac, tap = '' }) => macs.has(mac) || ports.has(tap));
+}
+
+/** That nobody listens is no fault: the host does without libvirt. */
+function notListed(ran: Ran): Libvirt {
+  if (ran.code === 127) return { kind: 'absent' };
+  const silent = /Failed to connect socket to .*: (?:No such file or directory|Connection refused)/.test(ran.said);
+  return silent ? { kind: 'absent' } : { kind: 'refused', message: saidBy(ran) };
+}
+
+/** Its socket is a file, and so is seen from every network namespace: but its taps are in its own. */
+async function isElsewhere(): Promise<boolean> {
+  for (const daemon of ['libvirtd', 'virtqemud']) {
+    try {
+      const pid = Number.parseInt(await readFile(`/run/${daemon}.pid`, 'utf8'), 10);
+      return (await readlink(`/proc/${pid}/ns/net`)) !== (await readlink('/proc/self/ns/net'));
+    } catch {
+      // not this daemon, or it is not for us to look at
+    }
+  }
+  return false;
+}
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function uuidsOf({ stdout }: Ran): readonly string[] {
+  const lines = stdout.toString('latin1').split('\n');
+  return lines.map((line) => line.trim()).filter((line) => uuid.test(line));
+}
+
+/** A libvirt without networks says so by failing. */
+async function networkUuids(access: Access): Promise<readonly string[]> {
+  return uuidsOf(await run(access, 'virsh', [...readOnly, 'net-list', '--all', '--uuid']));
+}
+
+/** One text for each; what is gone meanwhile is left out. The mark between them cannot be foreseen. */
+async function definitions(access: Access, command: string, uuids: readonly string[]): Promise<readonly string[]> {
+  const texts: string[] = [];
+  for (let at = 0; at < uuids.length; at += batchSize) {
+    const mark = `bridgekeeper-${randomUUID()}`;
+    const words = uuids.slice(at, at + batchSize).map((one) => `echo ${mark}; ${command} ${one}`);
+    const { stdout } = await run(access, 'virsh', [...readOnly, words.join('; ')]);
+    const sections = stdout.toString('utf8').split(mark).slice(1);
+    texts.push(...sections.map((section) => section.trim()).filter((section) => section !== ''));
+  }
+  return texts;
+}
+
+type ReadAll<T> = { readonly values: readonly T[]; readonly diagnostics: readonly Diagnostic[] };
+
+function readAll<T>(texts: readonly string[], parse: (text: string) => Read<T>, what: string): ReadAll<T> {
+  const values: T[] = [];
+  const diagnostics: Diagnostic[] = [];
+  for (const text of texts) {
+    const read = parse(text);
+    if ('value' in read) values.push(read.value);
+    else {
+      const message = `the definition of ${what} that begins with ${quoted(text)} is left out: ${read.fault.message}`;
+      diagnostics.push(warning('bad-definition', message, hostSpan, { hint: 'its ports stay closed' }));
+    }
+  }
+  return { values, diagnostics };
+}
+
+type Said = {
+  readonly addresses: ReadonlyMap<string, readonly AgentAddress[]>;
+  readonly diagnostics: readonly Diagnostic[];
+};
+
+async function agentAddresses(access: Access, domains: readonly Domain[]): Promise<Said> {
+  const addresses = new Map<string, readonly AgentAddress[]>();
+  const diagnostics: Diagnostic[] = [];
+  for (let at = 0; at < domains.length; at += agentsAtOnce) {
+    const asked = domains.slice(at, at + agentsAtOnce).map(async (domain) => {
+      const ran = await run(access, 'virsh', [...connect, 'domifaddr', domain.uuid, '--source', 'agent', '--full']);
+      if (ran.code === 0) addresses.set(domain.uuid, parseAgentAddresses(ran.stdout.toString('latin1')));
+      else diagnostics.push(silentAgent(domain, ran));
+    });
+    await Promise.all(asked);
+  }
+  return { addresses, diagnostics };
+}
+
+function silentAgent({ name }: Domain, ran: Ran): Diagnostic {
+  return warning('no-address', `the agent of guest ${quoted(name)} gives no addresses: ${saidBy(ran)}`, hostSpan);
+}
+
+/** virsh's words on one line. */
+function saidBy({ code, said }: Ran): string {
+  if (code === null) return 'it took too long';
+  const lines = said.split('\n').map((line) => line.replace(/^error: /, '').trim());
+  return printable(lines.filter((line) => line !== '').join(': ') || `virsh ended with ${code}`, 300);
+}

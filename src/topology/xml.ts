@@ -1,0 +1,89 @@
+// A text from libvirt -> its XML tree. Size, depth and number of elements are capped before the library sees the text, and
+// document types, which could declare entities, are refused: what a guest's owner wrote into its definition costs little.
+import { DOMParser, type Element } from '@xmldom/xmldom';
+import { type Read, wrong } from '../yaml/words.ts';
+
+/** libvirt itself sends no longer texts (REMOTE_STRING_MAX in its remote_protocol.x). */
+const mostCharacters = 4 * 1024 * 1024;
+const mostElements = 50_000;
+const deepest = 64;
+
+export function parseXml(text: string): Read<Element> {
+  const fault = text.length > mostCharacters ? 'it is longer than 4 MiB' : capFault(text);
+  if (fault !== undefined) return wrong('bad-definition', fault);
+  try {
+    const root = new DOMParser({ locator: false, onError: refuse }).parseFromString(text, 'text/xml').documentElement;
+    return root === null ? wrong('bad-definition', 'it is empty') : { value: root };
+  } catch {
+    return wrong('bad-definition', 'it is not well-formed XML');
+  }
+}
+
+function refuse(_level: string, message: string): never {
+  throw new Error(message);
+}
+
+/** Goes over the tags alone, in one pass: what they say is for the library. */
+function capFault(text: string): string | undefined {
+  let elements = 0;
+  let depth = 0;
+  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at)) {
+    const passive = passiveEnd(text, at);
+    if (passive === undefined) return 'it declares a document type';
+    if (passive > at) {
+      at = passive;
+      continue;
+    }
+    const end = tagEnd(text, at);
+    if (text[at + 1] === '/') depth--;
+    else elements++;
+    if (text[at + 1] !== '/' && text[end - 2] !== '/') depth++;
+    if (depth > deepest) return `its elements stand more than ${deepest} deep`;
+    if (elements > mostElements) return `it has more than ${mostElements} elements`;
+    at = end;
+  }
+  return undefined;
+}
+
+const passives = [
+  ['<!--', '-->'],
+  ['<![CDATA[', ']]>'],
+  ['<?', '?>'],
+] as const;
+
+/** Behind a comment, a section of text or an instruction; `at` if there is a tag; `undefined` for a declaration. */
+function passiveEnd(text: string, at: number): number | undefined {
+  for (const [opening, closing] of passives) {
+    if (!text.startsWith(opening, at)) continue;
+    const end = text.indexOf(closing, at + opening.length);
+    return end < 0 ? text.length : end + closing.length;
+  }
+  return text[at + 1] === '!' ? undefined : at;
+}
+
+/** Behind the `>` of the tag: one in quotes is text. */
+function tagEnd(text: string, at: number): number {
+  const marks = /[>"']/g;
+  marks.lastIndex = at;
+  for (let mark = marks.exec(text); mark !== null; mark = marks.exec(text)) {
+    if (mark[0] === '>') return marks.lastIndex;
+    const closing = text.indexOf(mark[0], marks.lastIndex);
+    if (closing < 0) break;
+    marks.lastIndex = closing + 1;
+  }
+  return text.length;
+}
+
+/** The elements of this name that stand directly in another; those of foreign namespaces have prefixes, and so other names. */
+export function elementsOf(parent: Element | undefined, name: string): readonly Element[] {
+  const children: Element[] = [];
+  for (let node = parent?.firstChild ?? null; node !== null; node = node.nextSibling) {
+    if (node.nodeName === name && node.nodeType === 1) children.push(node as Element);
+  }
+  return children;
+}
+
+/** `undefined` if there is none. */
+export function attributeOf(element: Element | undefined, name: string): string | undefined {
+  return element?.getAttribute(name) ?? undefined;
+}
