@@ -22,7 +22,7 @@ import {
 } from '../model/ruleset.ts';
 import { bridgeSets, deviceMacs } from './bridge-sets.ts';
 import { ipTable } from './lower-ip.ts';
-import { base, datagramMatches, type Has, isArp, isIp, isRarp, portChain, ruleChain } from './parts.ts';
+import { base, type Has, isArp, isIp, isRarp, plainDatagrams, portChain, ruleChain } from './parts.ts';
 import { denyChain, inChain, outChain } from './port-chains.ts';
 
 export type NftOptions = {
@@ -87,6 +87,7 @@ function prerouting(
     ...(has('station') ? [{ body: [isRarp, toEverybody, lookup('station', 'iifname', 'ether saddr'), accept] }] : []),
     { body: [{ kind: 'vmap', fields: ['iifname'], map: 'in_ports' }] },
     ...closedPatterns('iifname', patterns, rest),
+    lastDrop('iifname'),
   ];
 }
 
@@ -156,6 +157,14 @@ function closedPatterns(
   return patterns.map((pattern) => ({ body: [field(end, pattern), target] }));
 }
 
+/**
+ * Every managed port has its chain, so nothing comes here; but a frame that sees a map between two generations of it
+ * must not find the policy of the chain, which lets pass what is none of ours.
+ */
+function lastDrop(end: 'iifname' | 'oifname'): KernelRule {
+  return { body: [lookup('ports', end), count, drop], comment: 'no-chain' };
+}
+
 /** The sender of ARP must be who lives there; a probe (RFC 5227) has no sender address and asks for an own one. */
 function arpChain(has: Has): Chain {
   const nobody = field('arp saddr ip', exactly(0));
@@ -206,6 +215,7 @@ function leaveRules(
     ...broadcasts(rules),
     { body: [{ kind: 'vmap', fields: ['oifname'], map: 'out_ports' }] },
     ...closedPatterns('oifname', patterns, rest),
+    lastDrop('oifname'),
   ];
 }
 
@@ -217,7 +227,7 @@ function broadcasts(rules: readonly ListRule[]): readonly KernelRule[] {
     if (check.kind !== 'datagrams') continue;
     const { mac: _proved, ...rest } = check;
     kept.set(`${rest.sport} ${printIpSet(rest.source)}`, {
-      body: [isIp, ...datagramMatches(rest), accept],
+      body: [isIp, ...plainDatagrams(rest), accept],
       comment: 'dhcp',
     });
   }
