@@ -43,6 +43,12 @@ const layers: Readonly<Record<string, Layer>> = {
     because:
       'programs and files, here or over ssh, and changes that can be taken back; knows nothing of what they are for',
   },
+  apply: {
+    imports: ['model', 'yaml', 'policy', 'topology', 'packet', 'compile', 'iptables', 'nft', 'simulate', 'machine'],
+    packages: ['zod'],
+    machine: ['live/'],
+    because: 'the only writer of the kernel: what would change, what is lost by it, and live/ that does it',
+  },
   watch: {
     imports: ['model', 'machine'],
     machine: ['sources/', 'store/'],
@@ -71,11 +77,12 @@ const layers: Readonly<Record<string, Layer>> = {
       'simulate',
       'lab',
       'machine',
+      'apply',
       'watch',
       'doctor',
       'ufw',
     ],
-    packages: ['commander', 'zod'],
+    packages: ['commander', 'diff', 'zod'],
     machine: 'all',
     because: 'the edge towards the user: it puts everything together',
   },

@@ -7,6 +7,12 @@ export const exitCodes = {
   refused: 2,
   /** What was tried did not come out as it must. */
   verificationFailed: 3,
+  /** The change was taken back. */
+  rolledBack: 4,
+  /** The rules would cut off the connection that the command came by. */
+  lockedOut: 5,
+  /** What is loaded is not what should be. */
+  drift: 6,
   bug: 70,
   interrupted: 130,
 } as const;

@@ -1,7 +1,14 @@
 // Which host and which policy a command is about: a directory, two files, standard input, or the live machine.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Checked, type Diagnostic, hasErrors, inTextOrder, printDiagnostic } from '../model/diagnostic.ts';
+import {
+  type Checked,
+  type Diagnostic,
+  hasErrors,
+  inTextOrder,
+  printDiagnostic,
+  type Span,
+} from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
 import type { Policy } from '../model/policy.ts';
@@ -17,7 +24,13 @@ const livePolicy = '/etc/bridgekeeper/policy.yaml';
 /** More than any policy needs; a file that is larger is not a policy. */
 const mostBytes = 16 * 1024 * 1024;
 
-export type Inputs = { readonly policy: Policy; readonly host: Host };
+export type Inputs = {
+  readonly policy: Policy;
+  readonly host: Host;
+  readonly policyText: string;
+  /** The text of a line; of the live host there is none. */
+  readonly lineText: (span: Span) => string | undefined;
+};
 
 /** What is in the files, and everything that is wrong with them. */
 export async function readInputs(directory: string | undefined, options: InputOptions): Promise<Checked<Inputs>> {
@@ -26,11 +39,28 @@ export async function readInputs(directory: string | undefined, options: InputOp
   }
   const policyFile = options.policy ?? (directory === undefined ? livePolicy : join(directory, 'policy.yaml'));
   const hostFile = options.host ?? (directory === undefined ? undefined : join(directory, 'host.yaml'));
-  const policy = parsePolicy(readText(policyFile), nameOf(policyFile));
-  const host = hostFile === undefined ? await readHost() : parseHost(readText(hostFile), nameOf(hostFile));
+  const policyText = readText(policyFile);
+  const hostText = hostFile === undefined ? undefined : readText(hostFile);
+  const policy = parsePolicy(policyText, nameOf(policyFile));
+  const host =
+    hostFile === undefined || hostText === undefined ? await readHost() : parseHost(hostText, nameOf(hostFile));
   const diagnostics = [...policy.diagnostics, ...host.diagnostics];
   if (policy.value === undefined || host.value === undefined) return { diagnostics };
-  return { value: { policy: policy.value, host: host.value }, diagnostics };
+  const lineText = linesOf([
+    [nameOf(policyFile), policyText],
+    [nameOf(hostFile ?? ''), hostText ?? ''],
+  ]);
+  return { value: { policy: policy.value, host: host.value, policyText, lineText }, diagnostics };
+}
+
+/** The host alone: of a file, or this machine. */
+export async function readHostFacts(file: string | undefined): Promise<Checked<Host>> {
+  return file === undefined ? readHost() : parseHost(readText(file), nameOf(file));
+}
+
+function linesOf(texts: readonly (readonly [file: string, text: string])[]): Inputs['lineText'] {
+  const lines = new Map(texts.map(([file, text]) => [file, text.split('\n')]));
+  return ({ file, line }) => lines.get(file)?.[line - 1];
 }
 
 function nameOf(file: string): string {

@@ -1,35 +1,27 @@
 // The commands, their options, and the one place where what the machine refused becomes a message and an exit code.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { HostError } from '../model/host-error.ts';
 import { check } from './check.ts';
 import { exitCodes } from './exit-codes.ts';
 import { Interrupted, lab } from './lab.ts';
+import { addLiveCommands } from './live-commands.ts';
+import {
+  about,
+  arpOption,
+  backendOption,
+  numbers,
+  numbersOption,
+  outputOption,
+  portNumber,
+  type Run,
+  wholeNumber,
+} from './options.ts';
 import { tell } from './output.ts';
 import { ruleFormats, rules } from './rules.ts';
 import { simulate } from './simulate.ts';
 import { snapshot } from './snapshot.ts';
 
-const outputOption = (): Option =>
-  new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text');
-
-const backendOption = (choices: readonly string[], chosen: string): Option =>
-  new Option('--backend <name>', 'whose rules').choices(choices).default(chosen);
-
-const arpOption = (): Option =>
-  new Option('--arp-checks <state>', 'bind ARP to ports (nft only)').choices(['on', 'off']);
-
-/** A command about a host and a policy. */
-function about(program: Command, name: string, description: string): Command {
-  return program
-    .command(name)
-    .description(description)
-    .argument('[directory]', 'holds host.yaml and policy.yaml; without it: this machine and /etc/bridgekeeper')
-    .option('--host <file>', 'host facts, as `snapshot` writes them (- for standard input)')
-    .option('--policy <file>', 'the policy (- for standard input)')
-    .addOption(outputOption());
-}
-
-function makeProgram(run: (exitCode: Promise<number>) => Promise<void>): Command {
+function makeProgram(run: Run): Command {
   const program = new Command('bridgekeeper')
     .description('Keeps the guests of a virtualization host from impersonating each other.')
     .version('0.1.0')
@@ -46,7 +38,7 @@ function makeProgram(run: (exitCode: Promise<number>) => Promise<void>): Command
   about(program, 'rules', 'print the numbered rules')
     .addOption(new Option('--format <format>', 'table, or the text for a tool').choices(ruleFormats).default('table'))
     .addOption(arpOption().default('on'))
-    .option('--numbers <file>', 'keep the rule numbers in this file')
+    .addOption(numbersOption('keep the rule numbers in this file'))
     .action((directory, options) => run(rules(directory, options)));
   about(program, 'simulate', "show one packet's way, or an attack, without touching anything")
     .option('--from <machine>', 'who sends')
@@ -66,22 +58,8 @@ function makeProgram(run: (exitCode: Promise<number>) => Promise<void>): Command
     .option('--no-flows', 'do not try the connections that the policy speaks of')
     .option('--rules', 'print the numbered rules first')
     .action((directory, options) => run(lab(directory, options)));
+  addLiveCommands(program, run);
   return program;
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('a whole number is wanted');
-  return Number(text);
-}
-
-function portNumber(text: string): number {
-  const port = wholeNumber(text);
-  if (port < 1 || port > 65_535) throw new InvalidArgumentError('ports go from 1 to 65535');
-  return port;
-}
-
-function numbers(text: string, earlier: readonly number[] = []): readonly number[] {
-  return [...earlier, wholeNumber(text)];
 }
 
 /** Runs one command line and gives its exit code; only bugs of ours come out as exceptions. */
@@ -98,11 +76,18 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** What the machine refused is 2 but for these. */
+const codesOfErrors: Readonly<Record<string, number>> = {
+  'read-back': exitCodes.verificationFailed,
+  'rolled-back': exitCodes.rolledBack,
+  lockout: exitCodes.lockedOut,
+};
+
 function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return exitCodes.interrupted;
   if (error instanceof HostError) {
     tell(`bridgekeeper: ${error.message}`);
-    return exitCodes.refused;
+    return codesOfErrors[error.code] ?? exitCodes.refused;
   }
   const { code, exitCode } = error as { readonly code?: string; readonly exitCode?: number };
   if (code?.startsWith('commander.')) return exitCode === 0 ? exitCodes.fine : exitCodes.refused;

@@ -1,0 +1,111 @@
+// `apply`: loads what the policy wants of this host. The previous rules come back by themselves unless somebody confirms.
+import { readFileSync } from 'node:fs';
+import { type Applied, type ApplyOptions, applyTarget, type LivePlan, livePlan } from '../apply/live/apply.ts';
+import type { Site } from '../apply/live/site.ts';
+import { isLocalConsole, sshSessions } from '../apply/live/ssh-sessions.ts';
+import { readNumbering } from '../apply/live/state.ts';
+import { lockouts } from '../apply/lockout.ts';
+import { type Target, targetOf } from '../apply/target.ts';
+import type { Checked } from '../model/diagnostic.ts';
+import { HostError } from '../model/host-error.ts';
+import { parsePolicy } from '../policy/parse-policy.ts';
+import { untilDecided } from './countdown.ts';
+import { exitCodes } from './exit-codes.ts';
+import { readHostFacts, tellFaults } from './input.ts';
+import { type LiveOptions, readTarget, siteOf } from './live-target.ts';
+import { lockoutText } from './lockout-text.ts';
+import { type Format, print, printJson, tell } from './output.ts';
+import { type PlanFile, parsePlanFile } from './plan-file.ts';
+import { planText } from './plan-text.ts';
+
+export type ApplyCommandOptions = LiveOptions & {
+  /** Seconds; false is --no-confirm. */
+  readonly confirm?: number | false;
+  readonly dryRun?: boolean;
+  readonly wait?: boolean;
+  readonly allowLockout?: boolean;
+  readonly output: Format;
+};
+
+const usualSeconds = 60;
+
+export async function apply(planFile: string | undefined, options: ApplyCommandOptions): Promise<number> {
+  const saved = planFile === undefined ? undefined : parsePlanFile(readPlan(planFile), planFile);
+  const site = siteOf(options, 'apply');
+  const target = saved === undefined ? await readTarget(options) : await savedTarget(saved, site, options);
+  const failed = tellFaults(target.diagnostics);
+  if (target.value === undefined) return exitCodes.faults;
+  const faultCode = failed ? exitCodes.faults : exitCodes.fine;
+  const approve = (live: LivePlan) =>
+    assertNoLockout(site, target.value as Target, live, options.allowLockout === true);
+  if (options.dryRun === true) return dryRun(site, target.value, approve, options, faultCode);
+  const confirmSeconds = options.confirm ?? (isLocalConsole() ? false : usualSeconds);
+  const applied = await applyTarget(site, target.value, {
+    ...(confirmSeconds === false ? {} : { confirmSeconds }),
+    ...(saved === undefined ? {} : { expected: saved.digests }),
+    approve: async (live) => {
+      if (options.output === 'text') print(planText(live.plan));
+      await approve(live);
+    },
+  });
+  return report(site, applied, options, faultCode);
+}
+
+function readPlan(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new HostError('unreadable', `cannot read ${file}: ${(cause as Error).message}`, cause);
+  }
+}
+
+/** The policy of the plan for the host as it is now; that both are as they were is asked before anything is loaded. */
+async function savedTarget(saved: PlanFile, { state }: Site, options: LiveOptions): Promise<Checked<Target>> {
+  const policy = parsePolicy(saved.policyText, saved.policyFile);
+  const host = await readHostFacts(options.host);
+  const diagnostics = [...policy.diagnostics, ...host.diagnostics];
+  if (policy.value === undefined || host.value === undefined) return { diagnostics };
+  const intent = { ...saved, policy: policy.value, host: host.value };
+  const target = targetOf(intent, readNumbering(state));
+  return { ...target, diagnostics: [...diagnostics, ...target.diagnostics] };
+}
+
+/** @throws HostError 'lockout' */
+async function assertNoLockout({ access }: Site, target: Target, { plan }: LivePlan, allowed: boolean): Promise<void> {
+  if (plan.steps.length === 0) return;
+  const found = lockouts(await sshSessions(access), target.ruleset, target.list, target.host);
+  if (found.length === 0) return;
+  if (!allowed)
+    throw new HostError('lockout', `${lockoutText(found)}\nnothing was changed; --allow-lockout does it all the same`);
+  tell(lockoutText(found));
+}
+
+async function dryRun(
+  site: Site,
+  target: Target,
+  approve: NonNullable<ApplyOptions['approve']>,
+  { output }: ApplyCommandOptions,
+  exitCode: number,
+): Promise<number> {
+  const live = await livePlan(site, target);
+  if (output === 'json') printJson('apply', { outcome: 'dry-run', digests: live.digests, steps: live.plan.steps });
+  else print(planText(live.plan));
+  await approve(live);
+  tell('dry run: nothing was changed');
+  return exitCode;
+}
+
+async function report(site: Site, applied: Applied, options: ApplyCommandOptions, exitCode: number): Promise<number> {
+  if (options.output === 'json') printJson('apply', applied);
+  if (applied.deadline === undefined) {
+    if (applied.outcome === 'confirmed') tell('loaded and kept');
+    return exitCode;
+  }
+  const left = Math.ceil((applied.deadline - Date.now()) / 1000);
+  tell(
+    `loaded; the previous rules come back in ${left} s unless you confirm it: over a new connection, bridgekeeper confirm`,
+  );
+  if (options.wait !== true && !process.stderr.isTTY) return exitCode;
+  const outcome = await untilDecided(site.state, applied.deadline);
+  return outcome === 'confirmed' ? exitCode : exitCodes.rolledBack;
+}
