@@ -1,6 +1,6 @@
 // `apply`: loads what the policy wants of this host. The previous rules come back by themselves unless somebody confirms.
 import { readFileSync } from 'node:fs';
-import { type Applied, type ApplyOptions, applyTarget, type LivePlan, livePlan } from '../apply/live/apply.ts';
+import { type ApplyOptions, applyTarget, type LivePlan, livePlan } from '../apply/live/apply.ts';
 import type { Site } from '../apply/live/site.ts';
 import { isLocalConsole, sshSessions } from '../apply/live/ssh-sessions.ts';
 import { readNumbering } from '../apply/live/state.ts';
@@ -12,6 +12,7 @@ import { parsePolicy } from '../policy/parse-policy.ts';
 import { untilDecided } from './countdown.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readHostFacts, tellFaults } from './input.ts';
+import { untilInterrupted } from './interrupted.ts';
 import { type LiveOptions, readTarget, siteOf } from './live-target.ts';
 import { lockoutText } from './lockout-text.ts';
 import { type Format, print, printJson, tell } from './output.ts';
@@ -40,15 +41,42 @@ export async function apply(planFile: string | undefined, options: ApplyCommandO
     assertNoLockout(site, target.value as Target, live, options.allowLockout === true);
   if (options.dryRun === true) return dryRun(site, target.value, approve, options, faultCode);
   const confirmSeconds = options.confirm ?? (isLocalConsole() ? false : usualSeconds);
-  const applied = await applyTarget(site, target.value, {
+  const applyOptions = {
     ...(confirmSeconds === false ? {} : { confirmSeconds }),
     ...(saved === undefined ? {} : { expected: saved.digests }),
-    approve: async (live) => {
+    approve: async (live: LivePlan) => {
       if (options.output === 'text') print(planText(live.plan));
       await approve(live);
     },
+  };
+  return applyAndWait(site, target.value, applyOptions, options, faultCode);
+}
+
+/** A signal ends the waiting, never the loading: what was loaded stays until the deadline all the same. */
+function applyAndWait(
+  site: Site,
+  target: Target,
+  applyOptions: ApplyOptions,
+  { output, wait = false }: ApplyCommandOptions,
+  faultCode: number,
+): Promise<number> {
+  return untilInterrupted(async (signal) => {
+    const applied = await applyTarget(site, target, applyOptions);
+    if (output === 'json') printJson('apply', applied);
+    if (applied.outcome === 'confirmed') tell('loaded and kept');
+    const { deadline } = applied;
+    if (deadline === undefined) return faultCode;
+    tell(`loaded; ${comesBack(deadline)}: over a new connection, \`bridgekeeper confirm\``);
+    if (!wait && !process.stderr.isTTY) return faultCode;
+    const decision = await untilDecided(site.state, deadline, signal);
+    if (decision === 'undecided') tell(`not waiting any longer; ${comesBack(deadline)}`);
+    return decision === 'rolled-back' ? exitCodes.rolledBack : faultCode;
   });
-  return report(site, applied, options, faultCode);
+}
+
+function comesBack(deadline: number): string {
+  const left = Math.max(0, Math.ceil((deadline - Date.now()) / 1000));
+  return `the previous rules come back in ${left} s unless this is confirmed`;
 }
 
 function readPlan(file: string): string {
@@ -93,19 +121,4 @@ async function dryRun(
   await approve(live);
   tell('dry run: nothing was changed');
   return exitCode;
-}
-
-async function report(site: Site, applied: Applied, options: ApplyCommandOptions, exitCode: number): Promise<number> {
-  if (options.output === 'json') printJson('apply', applied);
-  if (applied.deadline === undefined) {
-    if (applied.outcome === 'confirmed') tell('loaded and kept');
-    return exitCode;
-  }
-  const left = Math.ceil((applied.deadline - Date.now()) / 1000);
-  tell(
-    `loaded; the previous rules come back in ${left} s unless you confirm it: over a new connection, bridgekeeper confirm`,
-  );
-  if (options.wait !== true && !process.stderr.isTTY) return exitCode;
-  const outcome = await untilDecided(site.state, applied.deadline);
-  return outcome === 'confirmed' ? exitCode : exitCodes.rolledBack;
 }

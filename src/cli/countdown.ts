@@ -2,31 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readPending } from '../apply/live/pending.ts';
 import { HostError } from '../model/host-error.ts';
-import { untilInterrupted } from './interrupted.ts';
 import { tell } from './output.ts';
 
 const pollMs = 100;
 
-/**
- * Until the change is confirmed, by whomever, or taken back.
- * @throws Interrupted by Ctrl-C, and the timer runs on; HostError 'rollback-failed'
- */
-export async function untilDecided(state: string, deadline: number): Promise<'confirmed' | 'rolled-back'> {
-  let outcome: 'confirmed' | 'rolled-back' = 'rolled-back';
-  await untilInterrupted(
-    async (signal) => {
-      outcome = await decided(state, deadline, signal);
-      return 0;
-    },
-    () => {
-      const left = Math.max(0, Math.ceil((deadline - Date.now()) / 1000));
-      tell(`\nnot waiting any longer: the previous rules come back in ${left} s all the same, unless you confirm`);
-    },
-  );
-  return outcome;
-}
+export type Decision = 'confirmed' | 'rolled-back' | 'undecided';
 
-async function decided(state: string, deadline: number, signal: AbortSignal): Promise<'confirmed' | 'rolled-back'> {
+/** Until the change is confirmed, by whomever, or taken back, or the signal comes. @throws HostError 'rollback-failed' */
+export async function untilDecided(state: string, deadline: number, signal: AbortSignal): Promise<Decision> {
   for (;;) {
     const stage = readPending(state)?.stage;
     clearLine();
@@ -38,10 +21,11 @@ async function decided(state: string, deadline: number, signal: AbortSignal): Pr
       tell('not confirmed: the previous rules are back');
       return 'rolled-back';
     }
-    if (stage === 'failed')
+    if (stage === 'failed') {
       throw new HostError('rollback-failed', `the previous rules could not be loaded: see ${state}/pending`);
+    }
+    if (signal.aborted) return 'undecided';
     showSeconds(deadline);
-    if (signal.aborted) return 'rolled-back';
     await sleep(pollMs);
   }
 }

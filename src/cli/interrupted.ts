@@ -5,19 +5,12 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * The action hears of the signal and comes to its end by itself.
- * @param told what to say at once
  * @throws Interrupted afterwards; main turns it into exit code 130
  */
-export async function untilInterrupted(
-  action: (signal: AbortSignal) => Promise<number>,
-  told: () => void = () => undefined,
-): Promise<number> {
+export async function untilInterrupted(action: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const abort = new AbortController();
-  const interrupt = (): void => {
-    told();
-    abort.abort(new Interrupted());
-  };
-  for (const signal of signals) process.once(signal, interrupt);
+  const interrupt = (): void => abort.abort(new Interrupted());
+  for (const signal of signals) process.on(signal, interrupt);
   try {
     const exitCode = await action(abort.signal);
     abort.signal.throwIfAborted();

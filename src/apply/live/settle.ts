@@ -6,16 +6,13 @@ import type { Site } from './site.ts';
 import { removeGeneration, setConfirmed } from './state.ts';
 import { finishGoingBack, goBack } from './way-back.ts';
 
-/** So long the timer has for its own work after the deadline. Milliseconds. */
-const grace = 2_000;
-
 /** Under the lock, before anything else is done. @throws HostError 'rollback-failed' */
 export async function settle(site: Site): Promise<void> {
   const { state, access } = site;
   const pending = readPending(state);
   switch (pending?.stage) {
     case 'armed':
-      if (Date.now() > pending.journal.deadline + grace && timerPid(state) === undefined) await goBack(site);
+      if (Date.now() > pending.journal.deadline && timerPid(state) === undefined) await goBack(site);
       return;
     case 'confirmed':
       finishConfirmation(state, pending.journal.generation);
@@ -44,6 +41,8 @@ async function untilTimerEnds(state: string): Promise<void> {
  */
 export async function confirmPending(site: Site): Promise<number> {
   const { state } = site;
+  // a deadline that is over is over, also if the timer did not live to see it
+  if (readPending(state)?.stage === 'armed') await settle(site);
   const pending = readPending(state);
   if (pending === undefined) throw new HostError('nothing-pending', 'no change waits for its confirmation');
   const { generation } = pending.journal;
