@@ -13,6 +13,7 @@ import { readPending } from '../../src/apply/live/pending.ts';
 import type { Site } from '../../src/apply/live/site.ts';
 import { readNumbering } from '../../src/apply/live/state.ts';
 import { type Target, targetOf } from '../../src/apply/target.ts';
+import type { Backend } from '../../src/model/ruleset.ts';
 import { parsePolicy } from '../../src/policy/parse-policy.ts';
 import { parseHost } from '../../src/topology/host-file.ts';
 import { freshNamespace, mustRun, type Namespace, type Ran } from '../support/namespace.ts';
@@ -147,12 +148,12 @@ export class LiveHost {
   }
 
   /** What the policy wants of this host, without the program's command line. */
-  target(service: string, guests?: Readonly<Record<string, Guest>>): Target {
+  target(service: string, guests?: Readonly<Record<string, Guest>>, backend: Backend = 'nft'): Target {
     const text = policyText(service, guests);
     const policy = parsePolicy(text, 'policy.yaml').value;
     const host = parseHost(hostText, 'host.yaml').value;
     assert.ok(policy && host);
-    const intent = { policy, policyText: text, host, backend: 'nft', arp: 'bound' } as const;
+    const intent = { policy, policyText: text, host, backend, arp: 'bound' } as const;
     const target = targetOf(intent, readNumbering(this.state)).value;
     assert.ok(target);
     return target;

@@ -36,17 +36,55 @@ export async function readLoaded(access: Access): Promise<Loaded> {
 }
 
 export function loadedFrom(listing: Listing): Loaded {
-  const { ruleset, skipped } = parseNftJson({ nftables: listing.nft });
+  const odd = listing.nft.filter(isOddSet);
+  const { ruleset, skipped } = parseNftJson({ nftables: listing.nft.filter((object) => !odd.includes(object)) });
   const { value: iptables } = parseIptablesSave(listing.iptables, 'iptables-save');
   const own: Ruleset = iptables === undefined ? noRules.iptables : ownChains(iptables);
-  return { nft: ownTables(ruleset), iptables: own, foreign: skipped };
+  return { nft: ownTables(ruleset), iptables: own, foreign: [...skipped, ...odd.map(setName)] };
+}
+
+type ListedSet = { readonly [key: string]: unknown };
+
+function listedSet(object: unknown): ListedSet | undefined {
+  const { set, map } = object as { readonly set?: ListedSet; readonly map?: ListedSet };
+  return set ?? map;
+}
+
+const ownAttributes = ['family', 'name', 'table', 'type', 'handle', 'flags', 'elem', 'map'];
+
+/** Elements that vanish after a time, or a set that is full at some number: no set of ours is so. */
+function isOddSet(object: unknown): boolean {
+  const set = listedSet(object);
+  if (set === undefined) return false;
+  const flags = Array.isArray(set.flags) ? set.flags : [];
+  return Object.keys(set).some((key) => !ownAttributes.includes(key)) || flags.some((flag) => flag !== 'interval');
+}
+
+function setName(object: unknown): string {
+  const { family, table, name } = listedSet(object) ?? {};
+  return `set ${family} ${table} ${name}`;
 }
 
 async function nftObjects(access: Access, args: readonly string[]): Promise<readonly unknown[]> {
   const ran = await run(access, 'nft', ['-j', ...args], { timeoutMs });
   if (ran.code !== 0) throw refusedToRead(access, ['nft', '-j', ...args], ran);
-  const { nftables } = JSON.parse(ran.stdout.toString('utf8')) as { readonly nftables?: readonly unknown[] };
-  return nftables ?? [];
+  try {
+    const { nftables } = JSON.parse(ran.stdout.toString('utf8')) as { readonly nftables?: readonly unknown[] };
+    return nftables ?? [];
+  } catch (cause) {
+    throw await noJson(access, args, cause);
+  }
+}
+
+/** nft 1.0.6 cannot say the flags of a table in JSON: one with flags is not ours, whatever its name. */
+async function noJson(access: Access, args: readonly string[], cause: unknown): Promise<HostError> {
+  const { stdout } = await run(access, 'nft', [...args], { timeoutMs });
+  const [, table, flags] = /^table (\w+ [\w-]+) \{[^\n]*\n\s*flags ([\w, ]+)/m.exec(stdout.toString('utf8')) ?? [];
+  const message =
+    table === undefined
+      ? `'nft -j ${args.join(' ')}' did not print JSON`
+      : `table ${table} was made by somebody else, with the flags ${flags}: it cannot hold our rules`;
+  return new HostError('foreign-table', message, cause);
 }
 
 function refusedToRead(access: Access, argv: readonly string[], ran: Ran): HostError {
