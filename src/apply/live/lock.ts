@@ -35,8 +35,10 @@ export async function withLock<T>(
   }
 }
 
+let taken = 0;
+
 async function take(file: string, command: string, waitMs: number): Promise<void> {
-  const own = `${file}.${process.pid}`;
+  const own = `${file}.${process.pid}.${++taken}`;
   const owner: Owner = { pid: process.pid, started: startTime(process.pid) ?? 0, command };
   writing(own, () => writeFileSync(own, JSON.stringify(owner)));
   const deadline = Date.now() + waitMs;

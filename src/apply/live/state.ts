@@ -77,12 +77,16 @@ export function makeStateDirectory(state: string): void {
   writing(state, () => mkdirSync(join(state, 'generations'), { recursive: true, mode: 0o750 }));
 }
 
-/** @throws HostError 'unwritable' */
+/** @throws HostError 'unwritable', 'needs-root' */
 export function writing<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (cause) {
-    throw new HostError('unwritable', `cannot write ${path}: ${(cause as Error).message}`, cause);
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM')
+      throw new HostError('unwritable', `cannot write ${path}: ${message}`, cause);
+    const hint = 'that needs root: run it with sudo, or name another directory with --state';
+    throw new HostError('needs-root', `cannot write ${path}: ${hint}`, cause);
   }
 }
 
