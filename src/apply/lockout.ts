@@ -5,7 +5,7 @@ import type { CtState, TcpFlag } from '../model/match.ts';
 import { type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { ruleComment } from '../model/rule-prefix.ts';
 import type { HookName, Ruleset } from '../model/ruleset.ts';
-import type { Decider } from '../model/trace.ts';
+import type { Decider, Decision } from '../model/trace.ts';
 import { arpRequest, tcpSegment } from '../packet/build.ts';
 import type { Packet } from '../packet/packet.ts';
 import { Firewall } from '../simulate/evaluate.ts';
@@ -30,18 +30,27 @@ export function lockouts(
 ): readonly Lockout[] {
   const rules = new Map(rulesOf(list).map((rule) => [ruleComment(rule.id), rule]));
   return sessions.flatMap((session) =>
-    waysOf(session, host, list.ground).flatMap((way) =>
-      probesOf(session, host).flatMap((probe) => {
-        const decision =
-          probe.direction === 'in' ? passIn(probe, way, session, ruleset) : passOut(probe, way, session, ruleset);
-        if (decision.verdict === 'accept') return [];
-        const { by } = decision;
-        const rule = by?.comment === undefined ? undefined : rules.get(by.comment);
-        const { what, direction } = probe;
-        return [{ session, what, direction, ...(by && { by }), ...(rule && { rule }) }];
-      }),
-    ),
+    waysOf(session, host, list.ground).flatMap((way) => lockoutsOf(session, way, ruleset, host, rules)),
   );
+}
+
+function lockoutsOf(
+  session: SshSession,
+  way: readonly BridgeHop[],
+  ruleset: Ruleset,
+  host: Host,
+  rules: ReadonlyMap<string, ListRule>,
+): readonly Lockout[] {
+  // there are no rules for IPv6 yet: managed ports drop it, and nobody else asks
+  if (session.client.family === 6) return way.length === 0 ? [] : [{ session, what: 'session', direction: 'in' }];
+  return probesOf(session, host).flatMap((probe) => {
+    const { what, direction } = probe;
+    const pass = direction === 'in' ? passIn : passOut;
+    const { verdict, by } = pass(probe, way, session, ruleset);
+    if (verdict === 'accept') return [];
+    const rule = by?.comment === undefined ? undefined : rules.get(by.comment);
+    return [{ session, what, direction, ...(by && { by }), ...(rule && { rule }) }];
+  });
 }
 
 type Probe = Pick<Lockout, 'what' | 'direction'> & { readonly packet: Packet; readonly ctState: CtState };
@@ -58,9 +67,12 @@ function probesOf(session: SshSession, host: Host): readonly Probe[] {
   const out = (flags: readonly TcpFlag[]) =>
     tcpSegment({ ether: outward, source: server, destination: client, sport: serverPort, dport: clientPort, flags });
   const known: CtState = session.tracked ? 'established' : 'new';
-  return [
+  const live: readonly Probe[] = [
     { what: 'session', direction: 'in', packet: into(['ack']), ctState: known },
     { what: 'session', direction: 'out', packet: out(['ack']), ctState: known },
+  ];
+  return [
+    ...(session.open ? live : []),
     { what: 'new connection', direction: 'in', packet: into(['syn']), ctState: 'new' },
     { what: 'new connection', direction: 'out', packet: out(['syn', 'ack']), ctState: 'established' },
     {
@@ -119,7 +131,7 @@ function crossing(bridge: string, from: string, to: string | undefined): readonl
 }
 
 /** ARP is no IP: no hook of that family sees it. */
-function decide({ packet, ctState }: Probe, ruleset: Ruleset, visits: readonly Visit[]) {
+function decide({ packet, ctState }: Probe, ruleset: Ruleset, visits: readonly Visit[]): Decision {
   const firewall = new Firewall(ruleset);
   const isArp = packet.payload.kind === 'arp';
   for (const { family, hook, ways } of visits) {
@@ -127,5 +139,5 @@ function decide({ packet, ctState }: Probe, ruleset: Ruleset, visits: readonly V
     const decision = firewall.decide(family, hook, { packet, ctState, mark: 0, ...ways }, 0, () => {});
     if (decision.verdict === 'drop') return decision;
   }
-  return { verdict: 'accept' } as const;
+  return { verdict: 'accept' };
 }

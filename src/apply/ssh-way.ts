@@ -17,6 +17,8 @@ export type SshSession = {
   readonly nextHopMac?: Mac;
   /** Behind which port of each bridge that MAC is. */
   readonly ports: Readonly<Record<string, string>>;
+  /** Whether it is open here and now; one that is not stands for those that may come from there. */
+  readonly open: boolean;
   /** Whether connection tracking knows it; one that it does not know is no known flow for the rules. */
   readonly tracked: boolean;
 };

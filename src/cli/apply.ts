@@ -4,7 +4,9 @@ import { type ApplyOptions, applyTarget, type LivePlan, livePlan } from '../appl
 import type { Site } from '../apply/live/site.ts';
 import { isLocalConsole, sshSessions } from '../apply/live/ssh-sessions.ts';
 import { readNumbering } from '../apply/live/state.ts';
+import { Tracking } from '../apply/live/tracking.ts';
 import { lockouts } from '../apply/lockout.ts';
+import type { SshSession } from '../apply/ssh-way.ts';
 import { type Target, targetOf } from '../apply/target.ts';
 import type { Checked } from '../model/diagnostic.ts';
 import { HostError } from '../model/host-error.ts';
@@ -37,19 +39,26 @@ export async function apply(planFile: string | undefined, options: ApplyCommandO
   const failed = tellFaults(target.diagnostics);
   if (target.value === undefined) return exitCodes.faults;
   const faultCode = failed ? exitCodes.faults : exitCodes.fine;
-  const approve = (live: LivePlan) =>
-    assertNoLockout(site, target.value as Target, live, options.allowLockout === true);
+  const approve = (sessions: readonly SshSession[], live: LivePlan) =>
+    assertNoLockout(sessions, target.value as Target, live, options.allowLockout === true);
   if (options.dryRun === true) return dryRun(site, target.value, approve, options, faultCode);
   const confirmSeconds = options.confirm ?? (isLocalConsole() ? false : usualSeconds);
+  const tracking = new Tracking(site.access, () =>
+    tell('waiting until connection tracking has seen your SSH connection'),
+  );
   const applyOptions = {
     ...(confirmSeconds === false ? {} : { confirmSeconds }),
     ...(saved === undefined ? {} : { expected: saved.digests }),
     approve: async (live: LivePlan) => {
       if (options.output === 'text') print(planText(live.plan));
-      await approve(live);
+      await approve(await tracking.sessions(), live);
     },
   };
-  return applyAndWait(site, target.value, applyOptions, options, faultCode);
+  try {
+    return await applyAndWait(site, target.value, applyOptions, options, faultCode);
+  } finally {
+    await tracking.end();
+  }
 }
 
 /** A signal ends the waiting, never the loading: what was loaded stays until the deadline all the same. */
@@ -99,26 +108,30 @@ async function savedTarget(saved: PlanFile, { state }: Site, options: LiveOption
 }
 
 /** @throws HostError 'lockout' */
-async function assertNoLockout({ access }: Site, target: Target, { plan }: LivePlan, allowed: boolean): Promise<void> {
-  if (plan.steps.length === 0) return;
-  const found = lockouts(await sshSessions(access), target.ruleset, target.list, target.host);
+async function assertNoLockout(
+  sessions: readonly SshSession[],
+  target: Target,
+  { plan }: LivePlan,
+  allowed: boolean,
+): Promise<void> {
+  const found = plan.steps.length === 0 ? [] : lockouts(sessions, target.ruleset, target.list, target.host);
   if (found.length === 0) return;
-  if (!allowed)
-    throw new HostError('lockout', `${lockoutText(found)}\nnothing was changed; --allow-lockout does it all the same`);
-  tell(lockoutText(found));
+  const text = lockoutText(found);
+  if (!allowed) throw new HostError('lockout', `${text}\nnothing was changed; --allow-lockout does it all the same`);
+  tell(text);
 }
 
 async function dryRun(
   site: Site,
   target: Target,
-  approve: NonNullable<ApplyOptions['approve']>,
+  approve: (sessions: readonly SshSession[], live: LivePlan) => Promise<void>,
   { output }: ApplyCommandOptions,
   exitCode: number,
 ): Promise<number> {
   const live = await livePlan(site, target);
   if (output === 'json') printJson('apply', { outcome: 'dry-run', digests: live.digests, steps: live.plan.steps });
   else print(planText(live.plan));
-  await approve(live);
+  await approve(await sshSessions(site.access), live);
   tell('dry run: nothing was changed');
   return exitCode;
 }

@@ -85,6 +85,14 @@ export class LiveHost {
     await this.#setUp(ports);
   }
 
+  /** The other end of a port gets an address; gives a process there. For one guest only: there is one elsewhere. */
+  async guest(port: string, address: string, mac: string): Promise<number> {
+    const card = `e${port}-${this.#host.pid}`;
+    const lines = [`link set ${card} address ${mac}`, `address add ${address} dev ${card}`, `link set ${card} up`];
+    await mustRun(this.#elsewhere, 'ip', ['-batch', '-'], lines.join('\n'));
+    return this.#elsewhere.pid;
+  }
+
   get namespace(): Namespace {
     return this.#host;
   }

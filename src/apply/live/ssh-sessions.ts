@@ -110,6 +110,7 @@ async function jsonOf<T>(access: Access, tool: string, args: readonly string[]):
 
 async function sessionOf(access: Access, ends: Ends, fdb: readonly FdbEntry[]): Promise<SshSession> {
   const { remote, remotePort, local, localPort } = ends;
+  const open = establishedConnections();
   const [route] = await jsonOf<{ readonly dev?: string; readonly gateway?: string }>(access, 'ip', [
     ...['-j', 'route', 'get', printIp(remote), 'from', printIp(local)],
   ]);
@@ -125,6 +126,7 @@ async function sessionOf(access: Access, ends: Ends, fdb: readonly FdbEntry[]): 
     nextHop,
     ...(nextHopMac === undefined ? {} : { nextHopMac }),
     ports: portsOf(nextHopMac, fdb),
+    open: open.some((one) => key(one) === key(ends)),
     tracked: isTracked(ends),
   };
 }
@@ -150,7 +152,7 @@ function portsOf(mac: Mac | undefined, fdb: readonly FdbEntry[]): Readonly<Recor
   );
 }
 
-/** Tracking begins when the first rule asks for it; what ran before is unknown to it. */
+/** Tracking begins when the first rule asks for it; what is older is known after a packet from each side. */
 function isTracked({ remote, remotePort }: Ends): boolean {
   const count = Number(readText('/proc/sys/net/netfilter/nf_conntrack_count') ?? 0);
   if (count === 0) return false;
@@ -158,5 +160,6 @@ function isTracked({ remote, remotePort }: Ends): boolean {
   if (table === undefined) return true;
   return table
     .split('\n')
+    .filter((line) => !line.includes('[UNREPLIED]'))
     .some((line) => line.includes(`src=${printIp(remote)} `) && line.includes(`sport=${remotePort} `));
 }
