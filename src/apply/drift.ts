@@ -64,17 +64,22 @@ function iptablesDrift(loaded: Loaded, target: Loaded): readonly Drift[] {
   ];
 }
 
-const callIptables = 'net.bridge.bridge-nf-call-iptables';
-
-/** What the rules stand on: without it bridged packets never see the ip tables, and ports that came since are closed. */
-export function hostDrift(host: Host, ground: Ground): readonly Drift[] {
+/** @param calls bridges whose packets the ip tables do not see, and whether they could */
+export function hostDrift(
+  host: Host,
+  ground: Ground,
+  calls: { readonly module: boolean; readonly deaf: readonly string[] },
+): readonly Drift[] {
   const known = new Set(ground.bridges.flatMap(({ ports }) => ports.map(({ name }) => name)));
   const managed = new Set(ground.bridges.map(({ name }) => name));
-  const now = host.bridges.filter(({ name }) => managed.has(name));
-  const present = new Set(now.flatMap(({ ports }) => ports.map(({ name }) => name)));
-  const off = host.sysctls[callIptables] === '0' || (host.sysctls[callIptables] === undefined && managed.size > 0);
+  const present = new Set(
+    host.bridges.filter(({ name }) => managed.has(name)).flatMap(({ ports }) => ports.map(({ name }) => name)),
+  );
+  const why = calls.module ? 'bridge-nf-call-iptables is off' : 'the module br_netfilter is not loaded';
   return [
-    ...(off ? [{ kind: 'sysctl', words: `${callIptables} is off: bridged connections are not checked` } as const] : []),
+    ...calls.deaf
+      .filter((name) => managed.has(name))
+      .map((name): Drift => ({ kind: 'sysctl', words: `connections on bridge ${name} are not checked: ${why}` })),
     ...[...present]
       .filter((name) => !known.has(name))
       .map((name): Drift => ({ kind: 'port', words: `port ${name} came after the rules were loaded: it is closed` })),

@@ -63,6 +63,7 @@ load() {
     case $file in
       *.nft) nft -f "$file" ;;
       *.iptables) iptables-restore -w 5 --noflush <"$file" ;;
+      *.ip) ip -batch "$file" ;;
       *) ;;
     esac || return 1
   done

@@ -12,8 +12,11 @@ export type Loaded = {
   readonly foreign: readonly string[];
 };
 
+/** What can be put into the kernel; `ip` is for the switches of bridges. */
+export const stepTools = ['nft', 'iptables', 'ip'] as const;
+
 /** One transaction: all of it or nothing. */
-export type Step = { readonly tool: Backend; readonly text: string };
+export type Step = { readonly tool: (typeof stepTools)[number]; readonly text: string };
 
 export const noRules = {
   nft: { backend: 'nft', tables: [] },
@@ -65,6 +68,15 @@ export function stepsFromAnywhere(wanted: Ruleset | undefined): readonly Step[] 
     ...(changes === undefined ? [] : [{ tool: 'iptables', text: printIptablesChanges(changes) } as const]),
     { tool: 'nft', text: `${emptied}${printNft(target.nft)}` },
   ];
+}
+
+/** Shows what these bridges forward to the ip tables, or hides it; none when there are no bridges. */
+export function callSteps(bridges: readonly string[], how: 'shown' | 'hidden'): readonly Step[] {
+  if (bridges.length === 0) return [];
+  const lines = bridges.map(
+    (bridge) => `link set dev ${bridge} type bridge nf_call_iptables ${how === 'shown' ? 1 : 0}\n`,
+  );
+  return [{ tool: 'ip', text: lines.join('') }];
 }
 
 /** Loaded at boot into a kernel without rules of ours. */

@@ -3,7 +3,7 @@ import type { IptablesChanges } from '../iptables/changes.ts';
 import { iptablesChanges } from '../iptables/changes.ts';
 import type { RuleList } from '../model/rule-list.ts';
 import { rulesetChanges, type TableChanges } from '../nft/changes.ts';
-import { type Loaded, loadedOf, type Step, stepsBetween } from './loaded.ts';
+import { callSteps, type Loaded, loadedOf, type Step, stepsBetween } from './loaded.ts';
 import { type ListChanges, listChanges } from './rule-changes.ts';
 import type { Target } from './target.ts';
 
@@ -23,8 +23,16 @@ export type Plan = {
   readonly steps: readonly Step[];
 };
 
-/** @param before the list that the loaded rules were made from, if it is known */
-export function planOf(loaded: Loaded, before: RuleList | undefined, target: Target): Plan {
+/**
+ * @param before the list that the loaded rules were made from, if it is known
+ * @param deaf bridges whose packets the ip tables do not see
+ */
+export function planOf(
+  loaded: Loaded,
+  before: RuleList | undefined,
+  target: Target,
+  deaf: readonly string[] = [],
+): Plan {
   const wanted = loadedOf(target.ruleset);
   const iptables = iptablesChanges(loaded.iptables, wanted.iptables);
   return {
@@ -32,9 +40,15 @@ export function planOf(loaded: Loaded, before: RuleList | undefined, target: Tar
     kernel: [
       ...rulesetChanges(loaded.nft, wanted.nft).flatMap(tableWords),
       ...(iptables === undefined ? [] : iptablesWords(iptables)),
+      ...toShow(target, deaf).map((bridge) => `bridge ${bridge}: the ip tables get to see its packets`),
     ],
-    steps: stepsBetween(loaded, target.ruleset),
+    steps: [...stepsBetween(loaded, target.ruleset), ...callSteps(toShow(target, deaf), 'shown')],
   };
+}
+
+/** Managed bridges whose connections nobody would check. */
+export function toShow({ list }: Target, deaf: readonly string[]): readonly string[] {
+  return list.ground.bridges.map(({ name }) => name).filter((name) => deaf.includes(name));
 }
 
 function tableWords(changes: TableChanges): readonly string[] {

@@ -91,7 +91,7 @@ function declare(
   }
 }
 
-/** `[packets:bytes] -A chain ...`, or -I at the front; base chains need no declaration. */
+/** `[packets:bytes] -A chain ...`; base chains need no declaration. */
 function append(
   { words, span }: Line,
   table: string,
@@ -100,7 +100,7 @@ function append(
   report: Report,
 ): void {
   const [verb, chain, ...rest] = /^\[\d+:\d+\]$/.test(words[0]?.text ?? '') ? words.slice(1) : words;
-  if (!(verb?.text === '-A' || verb?.text === '-I') || chain === undefined) {
+  if (verb?.text !== '-A' || chain === undefined) {
     report("expected '-A' and a chain", span);
     return;
   }
@@ -111,9 +111,7 @@ function append(
     return;
   }
   try {
-    const rule = readRule(rest, chains);
-    if (verb.text === '-A') its.push(rule);
-    else its.unshift(rule);
+    its.push(readRule(rest, chains));
   } catch (fault) {
     if (!(fault instanceof RuleFault)) throw fault;
     report(fault.message, { ...span, column: fault.column });

@@ -6,8 +6,8 @@ import type { Mac } from '../model/mac.ts';
 import type { Ground, GroundBridge, GroundPort } from '../model/rule-list.ts';
 import type { Element, NamedSet } from '../model/ruleset.ts';
 
-/** These the rules name whether they have elements or not. */
-const always = ['own', 'mute', 'told', 'station', 'ports'];
+/** These the rules name whether they have elements or not: a port that comes and is not known is one element more. */
+const always = ['own', 'mute', 'told', 'station', 'ports', 'closed'];
 
 export function bridgeSets(ground: Ground): readonly NamedSet[] {
   const ports = ground.bridges.flatMap((bridge) => bridge.ports);

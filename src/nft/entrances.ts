@@ -52,7 +52,10 @@ export function enterMaps(entrances: readonly Entrance[]): readonly VerdictMap[]
       .filter(({ ip }) => (ip.first === ip.last) === single)
       .map(({ bridge, ip, ports }) => ({ key: [bridge, ip], verdict: { kind: 'jump', chain: chain(ports) } })),
   });
-  return [map('enter', true), map('enter_net', false)].filter((one) => one.elements.length > 0);
+  // the first one stays when nobody may open a connection: the next guest that may is an element
+  return [map('enter', true), map('enter_net', false)].filter(
+    ({ name, elements }) => name === 'enter' || elements.length > 0,
+  );
 }
 
 /**

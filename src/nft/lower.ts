@@ -208,7 +208,7 @@ function leaveRules(
     { body: [isIp, lookup('own', 'oifname', 'ip daddr'), notLookup('own', 'oifname', 'ip saddr'), accept] },
     ...crossing.map((matches) => ({ body: [isIp, ...matches, accept] })),
     // senders were proved where the frame came in
-    ...(has('closed') ? [{ body: [lookup('closed', 'oifname'), count, drop] }] : []),
+    { body: [lookup('closed', 'oifname'), count, drop] },
     { body: [isArp, accept] },
     // a migrated guest's announcement is for bridges to learn from, not for other guests
     ...(has('border') ? [{ body: [isRarp, lookup('border', 'oifname'), accept] }] : []),

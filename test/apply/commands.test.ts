@@ -290,7 +290,7 @@ suite('status', { skip: needsRoot }, () => {
     [
       'bridged packets hidden',
       ['sysctl', '-w', 'net.bridge.bridge-nf-call-iptables=0'],
-      /bridge-nf-call-iptables is off/,
+      /connections on bridge br0 are not checked: bridge-nf-call-iptables is off/,
     ],
     ['a port taken away', ['ip', 'link', 'set', 'g2', 'nomaster'], /port g2 is gone/],
   ];
@@ -314,6 +314,22 @@ suite('status', { skip: needsRoot }, () => {
     const { code, stdout } = await host.run(['status']);
     assert.equal(code, 6);
     assert.match(stdout, /port g9 came after the rules were loaded: it is closed/);
+  });
+
+  test('a bridge whose packets the ip tables do not see is shown to them, and hidden again with the rules', async () => {
+    const calls = async (): Promise<number> => {
+      const { stdout } = await mustRun(host.namespace, 'ip', ['-j', '-d', 'link', 'show', 'br0']);
+      return JSON.parse(stdout)[0].linkinfo.info_data.nf_call_iptables;
+    };
+    await mustRun(host.namespace, 'sysctl', ['-w', 'net.bridge.bridge-nf-call-iptables=0']);
+    assert.equal(await calls(), 0);
+    const text = await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '60s']);
+    assert.match(text, /bridge br0: the ip tables get to see its packets/);
+    assert.equal(await calls(), 1);
+    assert.equal((await host.run(['status'])).code, 0);
+    await host.mustRun(['rollback']);
+    assert.equal(await calls(), 0);
+    await mustRun(host.namespace, 'sysctl', ['-w', 'net.bridge.bridge-nf-call-iptables=1']);
   });
 
   test('apply puts right what somebody changed', async () => {

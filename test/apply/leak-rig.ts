@@ -31,7 +31,7 @@ const sender = 0;
 const receiver = ({ first }: Size): number => first - 1;
 
 /** Sender and receiver keep their addresses, and so does what one may send to the other. */
-export function worldTexts(size: Size, world: World, moved: readonly number[] = []): Texts {
+function worldTexts(size: Size, world: World, moved: readonly number[] = []): Texts {
   const count = size.first + size.second - 2;
   const fixed = [sender, receiver(size)];
   const guests = Array.from({ length: count }, (_, guest) => {

@@ -13,6 +13,7 @@ import { readPending } from '../../src/apply/live/pending.ts';
 import type { Site } from '../../src/apply/live/site.ts';
 import { readNumbering } from '../../src/apply/live/state.ts';
 import { type Target, targetOf } from '../../src/apply/target.ts';
+import type { Host } from '../../src/model/host.ts';
 import type { Backend } from '../../src/model/ruleset.ts';
 import { parsePolicy } from '../../src/policy/parse-policy.ts';
 import { parseHost } from '../../src/topology/host-file.ts';
@@ -40,7 +41,13 @@ export function policyText(service: string, guests: Readonly<Record<string, Gues
   ].join('\n');
 }
 
-const hostText = 'host: small\nbridges: { br0: { ports: { g1: {}, g2: {} } } }\n';
+/** The facts of such a host, as a host file would say them. */
+export function hostWith(ports: readonly string[]): Host {
+  const text = `host: small\nbridges: { br0: { ports: { ${ports.map((port) => `${port}: {}`).join(', ')} } } }\n`;
+  const { value } = parseHost(text, 'host.yaml');
+  assert.ok(value);
+  return value;
+}
 
 export class LiveHost {
   readonly directory: string;
@@ -159,9 +166,8 @@ export class LiveHost {
   target(service: string, guests?: Readonly<Record<string, Guest>>, backend: Backend = 'nft'): Target {
     const text = policyText(service, guests);
     const policy = parsePolicy(text, 'policy.yaml').value;
-    const host = parseHost(hostText, 'host.yaml').value;
-    assert.ok(policy && host);
-    const intent = { policy, policyText: text, host, backend, arp: 'bound' } as const;
+    assert.ok(policy);
+    const intent = { policy, policyText: text, host: hostWith(['g1', 'g2']), backend, arp: 'bound' } as const;
     const target = targetOf(intent, readNumbering(this.state)).value;
     assert.ok(target);
     return target;

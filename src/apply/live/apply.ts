@@ -21,7 +21,7 @@ export async function livePlan({ access, state }: Pick<Site, 'access' | 'state'>
   const before = facts.current === undefined ? undefined : listOfGeneration(state, facts.current);
   return {
     facts,
-    plan: planOf(facts.loaded, before, target),
+    plan: planOf(facts.loaded, before, target, facts.calls.module ? facts.calls.deaf : []),
     digests: {
       policy: digest(target.policyText),
       host: digest(printHost(target.host)),

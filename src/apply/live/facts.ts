@@ -12,6 +12,7 @@ import { parsePolicy } from '../../policy/parse-policy.ts';
 import { parseHost } from '../../topology/host-file.ts';
 import type { Loaded } from '../loaded.ts';
 import { type Target, targetOf } from '../target.ts';
+import { type BridgeCalls, readBridgeCalls } from './bridge-calls.ts';
 import { readLoaded } from './kernel.ts';
 import { type Pending, readPending } from './pending.ts';
 import { confirmedId, type Generation, type GenerationTexts, readGeneration, readNumbering } from './state.ts';
@@ -20,6 +21,7 @@ export type Kept = Generation & { readonly texts: GenerationTexts };
 
 export type Facts = {
   readonly loaded: Loaded;
+  readonly calls: BridgeCalls;
   readonly pending?: Pending;
   /** What should be loaded: the generation that waits, or the confirmed one. */
   readonly current?: Kept;
@@ -31,6 +33,7 @@ export async function readFacts(access: Access, state: string): Promise<Facts> {
   const current = currentGeneration(state, pending);
   return {
     loaded: await readLoaded(access),
+    calls: await readBridgeCalls(access),
     ...(pending === undefined ? {} : { pending }),
     ...(current === undefined ? {} : { current }),
   };
@@ -60,7 +63,7 @@ export function targetOfGeneration(state: string, kept: Kept, host: Host): Targe
 /** The rules of a generation as they were loaded. @throws HostError 'unreadable' */
 export function rulesOfGeneration({ backend, texts }: Kept): Ruleset {
   const parsed =
-    backend === 'nft' ? parseNft(texts.rules, 'rules.nft') : parseIptablesSave(texts.rules, 'rules.iptables');
+    backend === 'nft' ? parseNft(texts.rules, 'rules.nft') : parseIptablesSave(appended(texts.rules), 'rules.iptables');
   if (parsed.value === undefined || parsed.diagnostics.length > 0) {
     throw new HostError(
       'unreadable',
@@ -68,4 +71,9 @@ export function rulesOfGeneration({ backend, texts }: Kept): Ruleset {
     );
   }
   return parsed.value;
+}
+
+/** Jumps are put in front when they are loaded; a listing knows appended rules only, and their order means nothing. */
+function appended(rules: string): string {
+  return rules.replaceAll(/^-I /gm, '-A ');
 }

@@ -7,6 +7,7 @@ import type { Access } from '../../machine/access.ts';
 import { failureText, type Ran, run } from '../../machine/run.ts';
 import { HostError } from '../../model/host-error.ts';
 import type { Ruleset } from '../../model/ruleset.ts';
+import { unreachable } from '../../model/unreachable.ts';
 import { parseNftJson } from '../../nft/parse-json.ts';
 import { isOwnTable, type Loaded, noRules, ownTables, type Step } from '../loaded.ts';
 
@@ -111,12 +112,22 @@ async function savedIptables(access: Access, nftHasFilter: boolean, options: rea
 
 export type LoadResult = { readonly loaded: true } | { readonly loaded: false; readonly said: string };
 
+function loading(access: Access, { tool, text }: Step, file: string): Promise<Ran> {
+  switch (tool) {
+    case 'nft':
+      return run(access, 'nft', ['-f', file], { timeoutMs });
+    case 'iptables':
+      return run(access, 'iptables-restore', ['-w', '5', '--noflush'], { input: text, timeoutMs });
+    case 'ip':
+      return run(access, 'ip', ['-batch', file], { timeoutMs });
+    default:
+      return unreachable(tool);
+  }
+}
+
 /** @param file holds the step's text; @throws HostError 'no-tool' */
 export async function loadFile(access: Access, { tool, text }: Step, file: string): Promise<LoadResult> {
-  const ran =
-    tool === 'nft'
-      ? await run(access, 'nft', ['-f', file], { timeoutMs })
-      : await run(access, 'iptables-restore', ['-w', '5', '--noflush'], { input: text, timeoutMs });
+  const ran = await loading(access, { tool, text }, file);
   if (ran.code === 0) return { loaded: true };
   if (ran.code === 127) throw new HostError('no-tool', `${tool} is not installed: ${ran.said}`);
   return { loaded: false, said: ran.said === '' ? failureText(access, [tool], ran) : ran.said };

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { writeDurably } from '../../machine/write-durably.ts';
 import { HostError } from '../../model/host-error.ts';
 import type { Ruleset } from '../../model/ruleset.ts';
-import { type Loaded, loadedOf, type Step, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
-import type { PlanDigests } from '../plan.ts';
+import { callSteps, type Loaded, loadedOf, type Step, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
+import { type PlanDigests, toShow } from '../plan.ts';
 import { refusalOf } from '../refusal.ts';
 import type { Target } from '../target.ts';
 import { type Facts, rulesOfGeneration, targetOfGeneration } from './facts.ts';
@@ -60,10 +60,15 @@ function abandon(state: string, generation: number): void {
 }
 
 /** Back to the old policy for the guests that are here now; where no policy is known, to the rules that were found. */
-function waysBack(state: string, { current, loaded }: Facts, { host, ruleset }: Target): WaysBack {
+function waysBack(state: string, { current, loaded, calls }: Facts, target: Target): WaysBack {
+  const { host, ruleset } = target;
+  const hidden = callSteps(toShow(target, calls.deaf), 'hidden');
   const kept = current === undefined ? undefined : targetOfGeneration(state, current, host)?.ruleset;
   const previous = current === undefined ? foundRules(loaded) : (kept ?? rulesOfGeneration(current));
-  return { exact: stepsBetween(loadedOf(ruleset), previous), anywhere: stepsFromAnywhere(previous) };
+  return {
+    exact: [...stepsBetween(loadedOf(ruleset), previous), ...hidden],
+    anywhere: [...stepsFromAnywhere(previous), ...hidden],
+  };
 }
 
 function foundRules({ nft, iptables }: Loaded): Ruleset | undefined {

@@ -17,7 +17,7 @@ import {
   stepFiles,
   timerScript,
 } from '../journal.ts';
-import type { Step } from '../loaded.ts';
+import { type Step, stepTools } from '../loaded.ts';
 import { readText } from './sockets.ts';
 import { generationName, pendingDirectory, syncDirectory, writing } from './state.ts';
 
@@ -64,7 +64,8 @@ export function replaceWayBack(state: string, ways: WaysBack): void {
     for (const way of ['anywhere', 'exact'] as const) {
       for (const [name, text] of stepFiles(way, ways[way])) writeDurably(join(directory, name), text);
       for (const step of readWayBack(state, way).slice(ways[way].length).keys()) {
-        for (const tool of tools) rmSync(join(directory, `${way}.${ways[way].length + step}.${tool}`), { force: true });
+        for (const tool of stepTools)
+          rmSync(join(directory, `${way}.${ways[way].length + step}.${tool}`), { force: true });
       }
     }
   });
@@ -86,8 +87,6 @@ export function moveStage(state: string, from: Stage, to: Stage): boolean {
 export function removePending(state: string): void {
   rmSync(pendingDirectory(state), { recursive: true, force: true });
 }
-
-const tools = ['nft', 'iptables'] as const;
 
 const armedWithinMs = 5_000;
 
@@ -156,7 +155,7 @@ export function readWayBack(state: string, way: keyof WaysBack): readonly Step[]
   const directory = pendingDirectory(state);
   const steps: Step[] = [];
   for (let index = 0; ; index++) {
-    const tool = tools.find((name) => existsSync(join(directory, `${way}.${index}.${name}`)));
+    const tool = stepTools.find((name) => existsSync(join(directory, `${way}.${index}.${name}`)));
     if (tool === undefined) return steps;
     steps.push({ tool, text: readFileSync(join(directory, `${way}.${index}.${tool}`), 'utf8') });
   }

@@ -7,8 +7,10 @@ import type { Ruleset } from '../../model/ruleset.ts';
 import { isElementsOnly, rulesetChanges } from '../../nft/changes.ts';
 import { parsePolicy } from '../../policy/parse-policy.ts';
 import { printHost } from '../../topology/print-host.ts';
-import { type Loaded, loadedOf, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
+import { callSteps, type Loaded, loadedOf, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
+import { toShow } from '../plan.ts';
 import { type Target, targetOf } from '../target.ts';
+import { readBridgeCalls } from './bridge-calls.ts';
 import { digest, loadedDigest } from './digest.ts';
 import { currentGeneration, type Kept, rulesOfGeneration, targetOfGeneration } from './facts.ts';
 import { readLoaded } from './kernel.ts';
@@ -42,7 +44,7 @@ export async function refreshRules(site: Site, host: Host, known?: Ruleset): Pro
     const { target, diagnostics } = wantedOf(site.state, current, host);
     const loaded = known === undefined ? await readLoaded(site.access) : loadedOf(known);
     const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
-    const changed = await load(site, loaded, target, current);
+    const changed = await load(site, loaded, target, current, known !== undefined);
     return { target, changed, elementsOnly: target.backend === 'nft' && isElementsOnly(changes), diagnostics };
   });
 }
@@ -62,9 +64,10 @@ function wantedOf(
 }
 
 /** While a change waits the way back is renewed first: it must lead back from what will be loaded then. */
-async function load(site: Site, loaded: Loaded, target: Target, current: Kept): Promise<boolean> {
+async function load(site: Site, loaded: Loaded, target: Target, current: Kept, isKnown: boolean): Promise<boolean> {
   const { state } = site;
-  const steps = stepsBetween(loaded, target.ruleset);
+  const deaf = isKnown ? [] : (await readBridgeCalls(site.access)).deaf;
+  const steps = [...stepsBetween(loaded, target.ruleset), ...callSteps(toShow(target, deaf), 'shown')];
   const hostText = printHost(target.host);
   if (steps.length === 0 && current.texts.host === hostText) return false;
   const pending = readPending(state);

@@ -4,6 +4,7 @@ import type { Host } from '../../model/host.ts';
 import { iptablesCounts, nftCounts, type RuleCount, ruleCounts } from '../counters.ts';
 import { type Drift, hostDrift, rulesDrift } from '../drift.ts';
 import type { Journal, Stage } from '../journal.ts';
+import { readBridgeCalls } from './bridge-calls.ts';
 import { currentGeneration, type Kept, listOfGeneration, rulesOfGeneration } from './facts.ts';
 import { listOwn, loadedFrom } from './kernel.ts';
 import { readPending, timerPid } from './pending.ts';
@@ -33,7 +34,7 @@ export async function readStatus({ access, state }: Pick<Site, 'access' | 'state
     counts: list === undefined ? [] : ruleCounts(list, counts),
     drift: [
       ...rulesDrift(loaded, current === undefined ? undefined : rulesOfGeneration(current)),
-      ...(list === undefined ? [] : hostDrift(host, list.ground)),
+      ...(list === undefined ? [] : hostDrift(host, list.ground, await readBridgeCalls(access))),
     ],
   };
 }
