@@ -3,7 +3,7 @@
 import { type IpSet, printIpSet, subtractIps } from '../model/ip-set.ts';
 import { printMac } from '../model/mac.ts';
 import { type GroundPort, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
-import { stableText } from '../model/stable-text.ts';
+import { isSameTree } from '../model/stable-text.ts';
 
 export type RuleChange = {
   readonly change: 'added' | 'removed' | 'changed';
@@ -41,14 +41,14 @@ function ruleChanges(before: readonly ListRule[], after: readonly ListRule[]): r
     ...after.flatMap((rule): readonly RuleChange[] => {
       const was = old.get(rule.id);
       if (was === undefined) return [{ change: 'added', rule }];
-      return said(was) === said(rule) ? [] : [{ change: 'changed', rule, before: was }];
+      return isSameTree(said(was), said(rule)) ? [] : [{ change: 'changed', rule, before: was }];
     }),
   ];
 }
 
 /** What a rule says. Who is in a group is said by the ports: it would be repeated at every rule that names the group. */
-function said({ number, place, verdict, log, text }: ListRule): string {
-  return stableText({ number, place, verdict, log, text });
+function said({ number, place, verdict, log, text }: ListRule): object {
+  return { number, place, verdict, log, text };
 }
 
 function portChanges(before: readonly GroundPort[], after: readonly GroundPort[]): readonly PortChange[] {

@@ -1,7 +1,7 @@
 // What is loaded and what is wanted -> the least that makes the one into the other, for `iptables-restore --noflush`: one
 // table, so one commit. Only chains of our own are written, and the jumps to them; other rules and policies stay.
 import type { Chain, KernelRule, Ruleset } from '../model/ruleset.ts';
-import { stableText } from '../model/stable-text.ts';
+import { isSameTree } from '../model/stable-text.ts';
 import { canonical } from './canonical.ts';
 import { chainValue, ruleWords } from './print-rule.ts';
 import { printSaved, value } from './words.ts';
@@ -52,7 +52,7 @@ export function iptablesChanges(loaded: Ruleset, wanted: Ruleset): IptablesChang
   // a chain without rules is none in the canonical form, but it is there
   const names = (chains: ReadonlyMap<string, Chain>) => [...chains.keys()].filter(isOwn);
   const filled = names(printable).filter(
-    (name) => stableText(before.get(name)?.rules ?? []) !== stableText(after.get(name)?.rules ?? []),
+    (name) => !isSameTree(before.get(name)?.rules ?? [], after.get(name)?.rules ?? []),
   );
   const known = new Set(names(chainsOf(loaded)));
   const missing = names(printable).filter((name) => !known.has(name));

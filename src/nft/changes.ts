@@ -2,7 +2,6 @@
 // of sets and maps, and chains that are emptied and filled again. A base chain is never deleted while it is wanted.
 import type {
   Chain,
-  Element,
   Expression,
   KernelRule,
   NamedSet,
@@ -11,7 +10,7 @@ import type {
   TableFamily,
   VerdictMap,
 } from '../model/ruleset.ts';
-import { stableText } from '../model/stable-text.ts';
+import { isSameTree } from '../model/stable-text.ts';
 import { canonical } from './canonical.ts';
 import { elementKey } from './values.ts';
 
@@ -150,8 +149,8 @@ function setElements(one: NamedSet, other: NamedSet | undefined): NamedSet {
 }
 
 function mapElements(one: VerdictMap, other: VerdictMap | undefined): VerdictMap {
-  const key = ({ key: element, verdict }: { readonly key: Element; readonly verdict: object }): string =>
-    `${elementKey(element)} : ${stableText(verdict)}`;
+  const key = ({ key: element, verdict }: VerdictMap['elements'][number]): string =>
+    `${elementKey(element)} : ${verdict.kind} ${'chain' in verdict ? verdict.chain : ''}`;
   const known = new Set(other?.elements.map(key));
   return { ...one, elements: one.elements.filter((element) => !known.has(key(element))) };
 }
@@ -168,12 +167,12 @@ function chainChanges(
   const loaded = new Map(before.map((chain) => [chain.name, chain]));
   const isGone = (chain: Chain): boolean => {
     const kept = wanted.get(chain.name);
-    return kept === undefined || stableText(kept.base) !== stableText(chain.base);
+    return kept === undefined || !isSameTree(kept.base, chain.base);
   };
   const isSame = (chain: Chain): boolean => {
     const was = loaded.get(chain.name);
     if (was === undefined || isGone(was) || chain.rules.some((rule) => names(rule, remade))) return false;
-    return stableText(was.rules) === stableText(chain.rules);
+    return isSameTree(was.rules, chain.rules);
   };
   const filled = after.filter((chain) => !isSame(chain));
   const refilled = new Set(filled.map(({ name }) => name));

@@ -11,7 +11,7 @@ import { callSteps, type Loaded, loadedOf, stepsBetween, stepsFromAnywhere } fro
 import { toShow } from '../plan.ts';
 import { type Target, targetOf } from '../target.ts';
 import { readBridgeCalls } from './bridge-calls.ts';
-import { digest, loadedDigest } from './digest.ts';
+import { digest } from './digest.ts';
 import { currentGeneration, type Kept, rulesOfGeneration, targetOfGeneration } from './facts.ts';
 import { readLoaded } from './kernel.ts';
 import { loadSteps } from './load-generation.ts';
@@ -82,8 +82,7 @@ async function load(site: Site, loaded: Loaded, target: Target, current: Kept, i
     });
   }
   await loadSteps(site, steps, target, loaded.nft.tables.length > 0 ? loaded.nft : undefined);
-  const rules = loadedDigest(loadedOf(target.ruleset));
-  const digests = { policy: current.policyDigest, host: digest(hostText), loaded: rules, wanted: rules };
+  const digests = { policy: current.policyDigest, host: digest(hostText) };
   keepGeneration(state, target, { id: current.id, digests });
   return steps.length > 0;
 }

@@ -24,6 +24,7 @@ import { printHost } from '../../topology/print-host.ts';
 import { bootStep } from '../loaded.ts';
 import type { PlanDigests } from '../plan.ts';
 import type { Manner, Target } from '../target.ts';
+import { digest } from './digest.ts';
 
 /** Rules as they were loaded at one time, with what they were made from. */
 export type Generation = Manner & {
@@ -108,8 +109,9 @@ export function nextGenerationId(state: string): number {
 export function keepGeneration(
   state: string,
   { backend, arp, policy, policyText, host, list, ruleset, numbering }: Target,
-  { id, digests }: { readonly id: number; readonly digests: PlanDigests },
+  { id, digests }: { readonly id: number; readonly digests: Pick<PlanDigests, 'policy' | 'host'> },
 ): void {
+  const texts = { policy: policyText, host: printHost(host), rules: bootStep(ruleset).text };
   const generation: Generation = {
     id,
     backend,
@@ -117,11 +119,10 @@ export function keepGeneration(
     policyFile: policy.file,
     policyDigest: digests.policy,
     hostDigest: digests.host,
-    rulesDigest: digests.wanted,
+    rulesDigest: digest(texts.rules),
     loadedAt: Date.now(),
   };
   writeNumbering(state, numbering);
-  const texts = { policy: policyText, host: printHost(host), rules: bootStep(ruleset).text };
   writeGeneration(state, generation, texts, printNft(closedPorts(list)));
 }
 
