@@ -46,6 +46,9 @@ export function stepFiles(way: 'exact' | 'anywhere', steps: readonly Step[]): re
   return steps.map(({ tool, text }, index) => [`${way}.${index}.${tool}`, text]);
 }
 
+/** live/token.ts says what for. */
+export const tokenTable = 'bridge bk_wait';
+
 /**
  * Waits, and puts the previous rules back unless `armed` is gone by then: whoever renames it decides. Plain sh and the
  * tools themselves: it must work when this program is broken, updated or killed. SIGHUP and the rest are not for it.
@@ -58,6 +61,8 @@ cd "$1" || exit 2
 echo $$ >timer.pid.new && mv timer.pid.new timer.pid || exit 2
 sleep "$2"
 mv armed firing 2>/dev/null || exit 0
+# still there: the new rules were never loaded, and cannot be any more
+nft delete table ${tokenTable} 2>/dev/null && mv firing rolled-back && exit 0
 load() {
   for file in "$1".*; do
     case $file in

@@ -50,9 +50,9 @@ suite('the iptables back end', { skip: needsRoot }, () => {
     const forward = stdout.split('\n').filter((line) => line.startsWith('-A FORWARD'));
     assert.match(forward[0] ?? '', /bk-forward/, 'ours are asked before what others accept');
     const old = await host.digest();
-    await apply('http', '--confirm', '1s');
+    await apply('http', '--confirm', '60s');
     assert.notEqual(await host.digest(), old);
-    await host.untilStage('rolled-back');
+    await host.mustRun(['rollback']);
     assert.equal(await host.digest(), old);
     await mustRun(namespace, 'iptables', ['-D', 'FORWARD', '-i', 'br0', '-j', 'bk-forward']);
     const status = await host.run(['status']);
@@ -96,11 +96,11 @@ suite('from one back end to the other', { skip: needsRoot }, () => {
       const policy = host.policy('ssh');
       await host.mustRun(['apply', '--backend', from, '--policy', policy, '--no-confirm']);
       const old = await host.digest();
-      await host.mustRun(['apply', '--backend', to, '--policy', policy, '--confirm', '2s']);
+      await host.mustRun(['apply', '--backend', to, '--policy', policy, '--confirm', '60s']);
       const isNft = (backend: string) => backend === 'nft';
       assert.equal((await nftTables(namespace)).length > 0, isNft(to));
       assert.equal((await ourChains(namespace)) > 0, !isNft(to));
-      await host.untilStage('rolled-back');
+      await host.mustRun(['rollback']);
       assert.equal(await host.digest(), old);
       await host.mustRun(['apply', '--backend', to, '--policy', policy, '--no-confirm']);
       assert.equal((await nftTables(namespace)).length > 0, isNft(to));

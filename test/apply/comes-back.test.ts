@@ -7,7 +7,10 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { applyTarget } from '../../src/apply/live/apply.ts';
 import { readPending, timerPid } from '../../src/apply/live/pending.ts';
+import type { Access } from '../../src/machine/access.ts';
+import type { Backend } from '../../src/model/ruleset.ts';
 import { needsRoot } from '../support/namespace.ts';
 import { root } from '../support/run-cli.ts';
 import { LiveHost } from './live-host.ts';
@@ -103,6 +106,39 @@ suite('an unconfirmed change', { skip: needsRoot }, () => {
       assert.equal(readPending(host.state)?.stage, 'rolled-back');
     });
   });
+});
+
+suite('a command that is stopped until the time is over, and then goes on', { skip: needsRoot }, () => {
+  /** The load itself begins only after the deadline, as when the process or the machine was suspended. */
+  const late = (access: Access, loads: (program: string, args: readonly string[]) => boolean): Access => ({
+    ...access,
+    start: (program, args) =>
+      loads(program, args)
+        ? access.start('sh', ['-c', 'sleep 2.5; exec "$@"', 'sh', program, ...args])
+        : access.start(program, args),
+  });
+
+  const ways: readonly (readonly [Backend, (program: string, args: readonly string[]) => boolean])[] = [
+    ['nft', (_program, args) => args.some((arg) => arg.endsWith('transaction.nft'))],
+    ['iptables', (program) => program === 'iptables-restore'],
+  ];
+  for (const [backend, loads] of ways) {
+    test(`${backend}: the old rules stay`, async (t) => {
+      const host = await LiveHost.build();
+      t.after(() => host.close());
+      await applyTarget(host.site, host.target('ssh', undefined, backend), {});
+      const old = await host.digest();
+      const site = { ...host.site, access: late(host.site.access, loads) };
+      const applied = applyTarget(site, host.target('http', undefined, backend), { confirmSeconds: 1 });
+      await assert.rejects(applied, { code: 'rolled-back' });
+      assert.equal(await host.digest(), old);
+      assert.equal(readPending(host.state)?.stage, 'rolled-back');
+      const { stdout } = await host.namespace.run('nft', ['list', 'tables']);
+      assert.doesNotMatch(stdout, /bk_/);
+      await applyTarget(host.site, host.target('http', undefined, backend), {});
+      assert.notEqual(await host.digest(), old);
+    });
+  }
 });
 
 suite('a confirmed change', { skip: needsRoot }, () => {

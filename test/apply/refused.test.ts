@@ -120,7 +120,7 @@ function without(extension: string): NonNullable<Kind['access']> {
 const littleMemory: NonNullable<Kind['access']> = (access) => ({
   ...access,
   start: (program, args) =>
-    args.includes('-f') ? access.start('prlimit', ['--as=7000000', program, ...args]) : access.start(program, args),
+    args.some((arg) => arg.endsWith('transaction.nft')) ? access.start('prlimit', ['--as=7000000', program, ...args]) : access.start(program, args),
 });
 
 const extensions: readonly (readonly [file: string, words: RegExp])[] = [

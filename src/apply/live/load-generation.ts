@@ -10,10 +10,11 @@ import type { Target } from '../target.ts';
 import { type Facts, rulesOfGeneration, targetOfGeneration } from './facts.ts';
 import { loadFile, readLoaded } from './kernel.ts';
 import { LoadRefused } from './load-refused.ts';
-import { armTimer, moveStage, removePending, stopTimer, type WaysBack, writePending } from './pending.ts';
+import { armTimer, moveStage, readPending, removePending, stopTimer, type WaysBack, writePending } from './pending.ts';
 import type { Site } from './site.ts';
 import { keepGeneration, nextGenerationId, removeGeneration, writing } from './state.ts';
-import { goBack } from './way-back.ts';
+import { makeToken, removeToken, withToken } from './token.ts';
+import { finishGoingBack, goBack } from './way-back.ts';
 
 export type Loading = {
   readonly target: Target;
@@ -41,22 +42,29 @@ export async function loadGeneration(
   keepGeneration(state, target, { id: generation, digests });
   writePending(state, journal, waysBack(state, facts, target));
   try {
+    await makeToken(access);
     await armTimer(access, state, journal);
-    await loadSteps(site, steps, target, foundRules(facts.loaded));
+    await loadSteps(site, withToken(steps), target, foundRules(facts.loaded));
   } catch (cause) {
-    abandon(state, generation);
-    throw cause;
+    if (await abandon(site, generation)) throw cause;
+    throw tooLate(cause);
   }
   await assertLoaded(site, target.ruleset);
   return { generation, deadline };
 }
 
-/** Nothing was loaded, so the timer has nothing to do. */
-function abandon(state: string, generation: number): void {
-  if (!moveStage(state, 'armed', 'cancelled')) return;
+/** Nothing was loaded, so the timer has nothing to do. False when it was quicker. */
+async function abandon({ access, state }: Site, generation: number): Promise<boolean> {
+  if (!moveStage(state, 'armed', 'cancelled')) return false;
   stopTimer(state);
+  await removeToken(access);
   removePending(state);
   removeGeneration(state, generation);
+  return true;
+}
+
+function tooLate(cause?: unknown): HostError {
+  return new HostError('rolled-back', 'the time was over before the rules were loaded: nothing was changed', cause);
 }
 
 /** Back to the old policy for the guests that are here now; where no policy is known, to the rules that were found. */
@@ -100,6 +108,11 @@ function writtenStep(state: string, { tool, text }: Step): string {
 
 /** What the kernel lists is what was given to it. @throws HostError 'read-back' after going back */
 async function assertLoaded(site: Site, wanted: Ruleset): Promise<void> {
+  // iptables-restore cannot ask for the token in its own transaction
+  if (readPending(site.state)?.stage !== 'armed') {
+    await finishGoingBack(site.access, site.state);
+    throw tooLate();
+  }
   const loaded = await readLoaded(site.access);
   const [left] = stepsBetween(loaded, wanted);
   if (left === undefined && loaded.foreign.length === 0) return;

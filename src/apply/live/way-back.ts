@@ -8,6 +8,7 @@ import { loadFile } from './kernel.ts';
 import { moveStage, readWayBack, stopTimer, type WaysBack } from './pending.ts';
 import type { Site } from './site.ts';
 import { pendingDirectory } from './state.ts';
+import { removeToken } from './token.ts';
 
 /**
  * Undoes the change that waits. The journal stays, for whoever waits for its end.
@@ -23,6 +24,10 @@ export async function goBack({ access, state }: Site): Promise<boolean> {
 
 /** Of a rollback that has begun: also one that was broken off. @throws HostError 'rollback-failed' */
 export async function finishGoingBack(access: Access, state: string): Promise<void> {
+  if (await removeToken(access)) {
+    moveStage(state, 'firing', 'rolled-back');
+    return;
+  }
   const refused = (await loadWay(access, state, 'exact')) && (await loadWay(access, state, 'anywhere'));
   moveStage(state, 'firing', refused === undefined ? 'rolled-back' : 'failed');
   if (refused !== undefined) throw new HostError('rollback-failed', `the previous rules are refused: ${refused}`);
