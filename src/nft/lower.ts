@@ -64,7 +64,7 @@ function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][num
       base('prerouting', 'prerouting', -300, prerouting(has, options, patterns, rest)),
       base('forward', 'forward', -200, [...strangers(rest), { body: [jump('leave')] }]),
       base('output', 'output', -200, outputRules(has, options)),
-      base('input', 'input', -200, inputRules(list.ground, atHost, has)),
+      base('input', 'input', -200, inputRules(list.ground, atHost, has, rest)),
     ],
   };
 }
@@ -125,14 +125,19 @@ function hostArpMap({ bridges }: Ground, atHost: AtHost, { arp }: NftOptions): r
   return speaking ? [{ name: 'host_arp', types: ['ifname'], interval: false, elements }] : [];
 }
 
-/** What is sent to a bridge device's own MAC must be for the host, or for whom it routes to: else it is redirected. */
-function inputRules({ bridges }: Ground, atHost: AtHost, has: Has): readonly KernelRule[] {
+/**
+ * What is sent to a bridge device's own MAC comes by a port that is known, and must be for the host, or for whom it routes
+ * to: else it is redirected. By the MAC, as not every kernel can say which bridge a port is on.
+ */
+function inputRules({ bridges }: Ground, atHost: AtHost, has: Has, rest: ListRule | undefined): readonly KernelRule[] {
+  const target = rest === undefined ? drop : goTo(ruleChain(rest));
   const notUp = ['up', 'up_net'].filter(has).map((set) => notLookup(set, 'ether daddr', 'ip daddr'));
   return bridges.flatMap(({ name, device }) => {
     const rule = atHost(name, 'in/destination');
     const macs = deviceMacs(device).map(exactly);
     if (rule === undefined || macs.length === 0) return [];
     return [
+      { body: [field('ether daddr', ...macs), notLookup('ports', 'iifname'), target], comment: 'stranger' },
       { body: [isIp, field('ether daddr', ...macs), ...notUp, goTo(ruleChain(rule))], comment: ruleComment(rule.id) },
     ];
   });

@@ -120,7 +120,9 @@ function without(extension: string): NonNullable<Kind['access']> {
 const littleMemory: NonNullable<Kind['access']> = (access) => ({
   ...access,
   start: (program, args) =>
-    args.some((arg) => arg.endsWith('transaction.nft')) ? access.start('prlimit', ['--as=7000000', program, ...args]) : access.start(program, args),
+    args.some((arg) => arg.endsWith('transaction.nft'))
+      ? access.start('prlimit', ['--as=7000000', program, ...args])
+      : access.start(program, args),
 });
 
 const extensions: readonly (readonly [file: string, words: RegExp])[] = [

@@ -97,6 +97,30 @@ suite('bad tenants', { skip: needsRoot }, () => {
     assert.ok(rules.some(({ id }: { id: string }) => id === 'guest/web/in/source'));
   });
 
+  for (const [who, known] of [
+    ['the guest itself', true],
+    ['a port that came later, in the name of a guest', false],
+  ] as const) {
+    test(`what ${who} sends to the host ${known ? 'arrives' : 'does not arrive'}`, async (t) => {
+      const host = await LiveHost.build(['g1', 'g2']);
+      t.after(() => host.close());
+      const { namespace } = host;
+      await mustRun(namespace, 'ip', ['address', 'add', '10.0.0.1/24', 'dev', 'br0']);
+      await mustRun(namespace, 'ip', ['link', 'set', 'br0', 'address', '52:54:00:00:00:01']);
+      const policy = policyText('ssh').replace('allow:', 'allow:\n  - { from: web, to: host, service: ping }');
+      await host.mustRun(['apply', '--policy', host.file('policy.yaml', policy), '--no-confirm']);
+      await mustRun(namespace, 'ip', ['-batch', '-'], host.portLines('g9').join('\n'));
+      const pid = await host.guest(known ? 'g1' : 'g9', '10.0.0.11/24', '52:54:00:00:00:11');
+      const there = (...argv: readonly string[]) => namespace.run('nsenter', ['-n', '-t', String(pid), '--', ...argv]);
+      const card = `${known ? 'eg1' : 'eg9'}-${namespace.pid}`;
+      await there('ip', 'neighbour', 'add', '10.0.0.1', 'lladdr', '52:54:00:00:00:01', 'dev', card);
+      await there('ping', '-c', '3', '-i', '0.2', '-W', '1', '10.0.0.1');
+      const { stdout } = await mustRun(namespace, 'nstat', ['-asz', 'IcmpInEchos']);
+      const echos = Number(/IcmpInEchos\s+(\d+)/.exec(stdout)?.[1]);
+      assert.equal(echos > 0, known, stdout);
+    });
+  }
+
   test('a policy that is wrong as a whole changes nothing', async (t) => {
     const host = await LiveHost.build();
     t.after(() => host.close());
