@@ -23,6 +23,7 @@ suite('guests come and go', { skip: needsRoot }, () => {
     t.after(() => live.close());
     await live.applyHere('ssh');
     const both = await live.digest();
+    const since = (await readStatus(live.site, hostWith(['g1', 'g2']))).current?.loadedAt;
     let known: Ruleset | undefined;
     for (const ports of [['g1'], ['g1', 'g2'], ['g1', 'g2', 'g3'], ['g1', 'g2']]) {
       const { target, changed, elementsOnly } = await refreshed(live, hostWith(ports), known);
@@ -31,6 +32,7 @@ suite('guests come and go', { skip: needsRoot }, () => {
       known = target.ruleset;
     }
     assert.equal(await live.digest(), both);
+    assert.equal((await readStatus(live.site, hostWith(['g1', 'g2']))).current?.loadedAt, since);
     assert.equal((await refreshed(live, hostWith(['g1', 'g2']), known)).changed, false);
   });
 

@@ -83,6 +83,6 @@ async function load(site: Site, loaded: Loaded, target: Target, current: Kept, i
   }
   await loadSteps(site, steps, target, loaded.nft.tables.length > 0 ? loaded.nft : undefined);
   const digests = { policy: current.policyDigest, host: digest(hostText) };
-  keepGeneration(state, target, { id: current.id, digests });
+  keepGeneration(state, target, { id: current.id, digests, loadedAt: current.loadedAt });
   return steps.length > 0;
 }

@@ -105,11 +105,18 @@ export function nextGenerationId(state: string): number {
   return (generationIds(state).at(-1) ?? 0) + 1;
 }
 
+type Kept = {
+  readonly id: number;
+  readonly digests: Pick<PlanDigests, 'policy' | 'host'>;
+  /** Of a generation that goes on, when it began. */
+  readonly loadedAt?: number;
+};
+
 /** @throws HostError 'unwritable' */
 export function keepGeneration(
   state: string,
   { backend, arp, policy, policyText, host, list, ruleset, numbering }: Target,
-  { id, digests }: { readonly id: number; readonly digests: Pick<PlanDigests, 'policy' | 'host'> },
+  { id, digests, loadedAt = Date.now() }: Kept,
 ): void {
   const texts = { policy: policyText, host: printHost(host), rules: bootStep(ruleset).text };
   const generation: Generation = {
@@ -120,7 +127,7 @@ export function keepGeneration(
     policyDigest: digests.policy,
     hostDigest: digests.host,
     rulesDigest: digest(texts.rules),
-    loadedAt: Date.now(),
+    loadedAt,
   };
   writeNumbering(state, numbering);
   writeGeneration(state, generation, texts, printNft(closedPorts(list)));
