@@ -7,8 +7,12 @@ export const exitCodes = {
   refused: 2,
   /** What was tried did not come out as it must. */
   verificationFailed: 3,
-  /** It would have locked the user out, and was not done. */
-  lockOut: 5,
+  /** The change was taken back. */
+  rolledBack: 4,
+  /** It would have cut off the connection that the command came by, and was not done. */
+  lockedOut: 5,
+  /** What is loaded is not what should be. */
+  drift: 6,
   bug: 70,
   interrupted: 130,
 } as const;

@@ -9,16 +9,15 @@ import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
 import { parseIp } from '../model/ip.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
-import { readHost } from '../topology/read.ts';
 import { readHints } from '../topology/read-hints.ts';
 import { exitCodes } from './exit-codes.ts';
-import { readHostFile, tellFaults } from './input.ts';
+import { readHostFacts, tellFaults } from './input.ts';
 import { type Format, print, printJson, tell } from './output.ts';
 
 export type InitOptions = { readonly host?: string; readonly write?: string; readonly output: Format };
 
 export async function init(options: InitOptions): Promise<number> {
-  const host = options.host === undefined ? await readHost() : readHostFile(options.host);
+  const host = await readHostFacts(options.host);
   if (host.value === undefined) {
     tellFaults(host.diagnostics);
     return exitCodes.faults;

@@ -29,6 +29,7 @@ const mostBytes = 16 * 1024 * 1024;
 export type Inputs = {
   readonly policy: Policy;
   readonly host: Host;
+  readonly policyText: string;
   /** The text of a line; of the live host there is none. */
   readonly lineText: (span: Span) => string | undefined;
 };
@@ -55,14 +56,17 @@ export async function readInputs(directory: string | undefined, options: InputOp
   ]);
   const settled = settlePolicy(policy.value, host.value);
   return {
-    value: { policy: settled.value ?? policy.value, host: host.value, lineText },
+    value: { policy: settled.value ?? policy.value, host: host.value, policyText, lineText },
     diagnostics: [...diagnostics, ...settled.diagnostics],
   };
 }
 
-/** The host of a file. @throws HostError 'unreadable' */
-export function readHostFile(file: string): Checked<Host> {
-  return parseHost(readText(file), nameOf(file));
+/**
+ * The host alone: of a file, or this machine, where the agents of those guests are asked that the policy believes.
+ * @throws HostError 'unreadable'
+ */
+export async function readHostFacts(file: string | undefined, policy?: Policy): Promise<Checked<Host>> {
+  return file === undefined ? readHost(askedAgents(policy)) : parseHost(readText(file), nameOf(file));
 }
 
 /** Those that the policy believes: nobody else's agent is asked anything. */

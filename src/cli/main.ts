@@ -6,6 +6,7 @@ import { addDoctorCommand } from './doctor-command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { init } from './init.ts';
 import { Interrupted, lab } from './lab.ts';
+import { addLiveCommands } from './live-commands.ts';
 import { addLogCommands } from './log-commands.ts';
 import {
   about,
@@ -73,6 +74,7 @@ function makeProgram(run: Run): Command {
   addLogCommands(program, run);
   addDoctorCommand(program, run);
   addUfwCommands(program, run);
+  addLiveCommands(program, run);
   return program;
 }
 
@@ -90,11 +92,18 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** What the machine refused is 2 but for these. */
+const codesOfErrors: Readonly<Record<string, number>> = {
+  'read-back': exitCodes.verificationFailed,
+  'rolled-back': exitCodes.rolledBack,
+  lockout: exitCodes.lockedOut,
+};
+
 function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return exitCodes.interrupted;
   if (error instanceof HostError) {
     tell(`bridgekeeper: ${error.message}`);
-    return exitCodes.refused;
+    return codesOfErrors[error.code] ?? exitCodes.refused;
   }
   const { code, exitCode } = error as { readonly code?: string; readonly exitCode?: number };
   if (code?.startsWith('commander.')) return exitCode === 0 ? exitCodes.fine : exitCodes.refused;

@@ -5,11 +5,12 @@ import { styled, table } from './output.ts';
 
 export function ruleTable({ entries }: RuleList): string {
   const header = ['RULE', 'PORT', 'DIRECTION', 'VERDICT', 'LOG', 'WHAT', 'FROM LINE'];
-  const lines = table(header, entries.map(cells));
+  const lines = table(header, entries.map(ruleCells));
   return lines.map((line, index) => (entries[index - 1]?.kind === 'heading' ? styled('dim', line) : line)).join('\n');
 }
 
-function cells(entry: Entry): readonly string[] {
+/** One row, as the header of `ruleTable` names the columns. */
+export function ruleCells(entry: Entry): readonly string[] {
   if (entry.kind === 'heading') return [String(entry.number), '', '', '', '', `-- ${entry.text}`];
   const { place, verdict, log, text, origin } = entry;
   const number = entry.number === undefined ? '' : String(entry.number);

@@ -158,7 +158,7 @@ function refuse(plan: EnablePlan, { output }: UfwEnableOptions): number {
   tell('ufw was not turned on: it would lock you out');
   if (plan.missing.length > 0) tell(`missing${plan.missing.length === 1 ? '' : ' (in this order)'}:`);
   for (const command of plan.missing) tell(`  ${commandText(command)}`);
-  return exitCodes.lockOut;
+  return exitCodes.lockedOut;
 }
 
 function alreadyOn(plan: EnablePlan, { output }: UfwEnableOptions): number {

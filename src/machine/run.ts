@@ -6,7 +6,7 @@ export type Ran = {
   /** 127 when it could not be started, as shells say it; `null` when a signal or the time limit ended it. */
   readonly code: number | null;
   readonly stdout: Buffer;
-  /** The last of what it said on stderr. */
+  /** What it said on stderr; of very much the beginning and the end. */
   readonly said: string;
 };
 
@@ -32,7 +32,7 @@ export async function run(
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => {
-    said = `${said}${chunk.toString('utf8')}`.slice(-mostSaid);
+    said = shortened(`${said}${chunk.toString('utf8')}`);
   });
   // a program that does not read its input may close it first
   child.stdin.on('error', () => undefined);
@@ -48,6 +48,12 @@ export async function run(
   clearTimeout(timer);
   child.stdin.destroy();
   return { code, stdout: Buffer.concat(chunks), said: said.trim() };
+}
+
+/** The first complaint tells most, and the last one how it ended. */
+function shortened(said: string): string {
+  const half = mostSaid / 2;
+  return said.length <= mostSaid ? said : `${said.slice(0, half)}${said.slice(-half)}`;
 }
 
 /** @throws HostError `code` when the program failed, with what it said */

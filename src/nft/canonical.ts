@@ -17,8 +17,17 @@ import type {
 import { etherTypeOf, fieldsOf, onlyValue, protocolOf } from './layers.ts';
 import { elementKey } from './values.ts';
 
+/** Before a change and after it the same rulesets are compared again and again, and large ones take long. */
+const known = new WeakMap<Ruleset, Ruleset>();
+
 /** Tables, sets, maps and chains by name: their order means nothing, and the kernel's need not be ours. */
 export function canonical(ruleset: Ruleset): Ruleset {
+  const made = known.get(ruleset) ?? canonicalRuleset(ruleset);
+  known.set(ruleset, made);
+  return made;
+}
+
+function canonicalRuleset(ruleset: Ruleset): Ruleset {
   const tables = ruleset.tables.map(canonicalTable);
   return { ...ruleset, tables: tables.toSorted((a, b) => compare(`${a.family} ${a.name}`, `${b.family} ${b.name}`)) };
 }

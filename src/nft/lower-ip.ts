@@ -1,14 +1,14 @@
 // RuleList -> table `ip bk`: connections, services and the host's own traffic. Bridged packets come here through
 // br_netfilter with the bridge as interface; the port they came in by follows from (bridge, source address), which the
 // bridge table has proved.
-import type { NumberRange, Value } from '../model/field.ts';
-import { everyIp, type IpSet, isSingle, printIpSet } from '../model/ip-set.ts';
-import { ctState, field, lookup, type Match, notField, notLookup } from '../model/match.ts';
-import { type Check, type Ground, type GroundPort, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
+import { type IpSet, printIpSet, unionIps } from '../model/ip-set.ts';
+import { ctState, field, type Match, notField, notLookup } from '../model/match.ts';
+import { type Check, type Ground, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { logLimit, logPrefix, ruleComment } from '../model/rule-prefix.ts';
 import {
   accept,
   type Chain,
+  count,
   drop,
   goTo,
   jump,
@@ -17,26 +17,34 @@ import {
   type NamedSet,
   type Statement,
   type Table,
-  type VerdictMap,
 } from '../model/ruleset.ts';
 import { serviceMatches } from '../model/service.ts';
+import { AddressSets } from './address-sets.ts';
+import { allowChain, enterMaps, entrancesOf, sharedChains } from './entrances.ts';
 import { base, datagramMatches, ruleChain } from './parts.ts';
 
 type Hook = 'input' | 'forward' | 'output';
 
 export function ipTable(list: RuleList): Table {
   const rules = rulesOf(list);
-  const addresses = new AddressSets();
   const allowing = rules.filter(({ place, check }) => place.kind === 'port' && check.kind === 'new-flows');
   const atHost = rules.filter(({ place }) => place.kind === 'host');
   const everywhere = rules.filter(({ place }) => place.kind === 'everywhere');
   const portOf = new Map(list.ground.bridges.flatMap(({ ports }) => ports).map((port) => [port.name, port]));
-  const entrances = entrancesOf([...new Set(allowing.map(portName))].flatMap((name) => portOf.get(name) ?? []));
+  const guestIps = unionIps(...list.ground.bridges.flatMap(ownIps));
+  const addresses = new AddressSets(guestIps);
+  const entrances = entrancesOf(
+    [...new Set(allowing.map(portName))].flatMap((name) => portOf.get(name) ?? []),
+    guestIps,
+  );
   const maps = enterMaps(entrances);
   // the first exceptions stand before the address checks, the others behind them
   const firstDeny = rules.findIndex(({ verdict }) => verdict === 'deny');
   const [early, late] = [rules.slice(0, firstDeny), rules.slice(firstDeny)];
   const logged = rules.filter((rule) => rule.log && (rule.place.kind !== 'port' || rule.verdict === 'accept'));
+  const hostChains = atHost
+    .filter(({ check }) => check.kind === 'new-flows')
+    .map((rule): Chain => ({ name: hostChain(rule), rules: flowRules(rule, addresses) }));
   const portChains = [...Map.groupBy(allowing, portName)].map(
     ([port, some]): Chain => ({
       name: allowChain(port),
@@ -67,55 +75,15 @@ export function ipTable(list: RuleList): Table {
   const chains = [
     ...logged.map(logChain),
     ...portChains,
+    ...hostChains,
     ...sharedChains(entrances),
     ...(['input', 'forward', 'output'] as const).map(hook),
   ];
   return { family: 'ip', name: 'bk', sets: [...managedSets(list.ground), ...addresses.sets()], maps, chains };
 }
 
-/** Named sets for groups of addresses, each made once. */
-class AddressSets {
-  readonly #sets = new Map<string, NamedSet>();
-  /** Many rules share one set, and spelling it out takes long. */
-  readonly #names = new WeakMap<IpSet, string>();
-
-  match(name: 'ip saddr' | 'ip daddr', ips: IpSet, negated: boolean): readonly Match[] {
-    const known = this.#names.get(ips);
-    if (known !== undefined) return [negated ? notLookup(known, name) : lookup(known, name)];
-    const values = ip4Values(ips);
-    const [everything] = everyIp(4);
-    const [only] = values;
-    if (values.length === 1 && only !== undefined) {
-      if (only.first === everything?.first && only.last === everything?.last) return [];
-      return [negated ? notField(name, only) : field(name, only)];
-    }
-    const set = this.#named(ips, values);
-    return [negated ? notLookup(set, name) : lookup(set, name)];
-  }
-
-  #named(ips: IpSet, values: readonly Value[]): string {
-    const named = this.#names.get(ips) ?? this.#made(ips, values);
-    this.#names.set(ips, named);
-    return named;
-  }
-
-  #made(ips: IpSet, values: readonly Value[]): string {
-    const key = printIpSet(ips);
-    const known = this.#sets.get(key);
-    if (known !== undefined) return known.name;
-    const name = `group_${this.#sets.size + 1}`;
-    const interval = !ips.every(isSingle);
-    this.#sets.set(key, { name, types: ['ipv4_addr'], interval, elements: values.map((value) => [value]) });
-    return name;
-  }
-
-  sets(): readonly NamedSet[] {
-    return [...this.#sets.values()];
-  }
-}
-
-function ip4Values(ips: IpSet) {
-  return ips.filter(({ family }) => family === 4).map(({ first, last }) => ({ first, last }));
+function ownIps({ ports }: Ground['bridges'][number]): readonly IpSet[] {
+  return ports.map(({ own }) => own?.ips ?? []);
 }
 
 function managedSets({ bridges, facing, ruled }: Ground): readonly NamedSet[] {
@@ -145,75 +113,6 @@ function portName({ place }: ListRule): string {
   return place.kind === 'port' ? place.port : '';
 }
 
-function allowChain(port: string): string {
-  return `allow_${port}`;
-}
-
-/** Addresses that may come into a bridge as source, and the ports by which they may: mostly one. */
-type Entrance = { readonly bridge: string; readonly ip: NumberRange; readonly ports: readonly string[] };
-
-function entrancesOf(ports: readonly GroundPort[]): readonly Entrance[] {
-  return [...Map.groupBy(ports, ({ bridge }) => bridge)].flatMap(([bridge, some]) => {
-    const claims = some.flatMap(({ name: port, own, behind }) =>
-      ip4Values(own?.ips ?? behind).map((ip) => ({ ip, port })),
-    );
-    return disjoint(claims).map((piece) => ({ bridge, ...piece }));
-  });
-}
-
-type Claim = { readonly ip: NumberRange; readonly port: string };
-
-/** Maps take no ranges that overlap, as those behind several uplinks do: pieces, each with all of its ports. */
-function disjoint(claims: readonly Claim[]): readonly Omit<Entrance, 'bridge'>[] {
-  const begins = Map.groupBy(claims, ({ ip }) => ip.first);
-  const ends = Map.groupBy(claims, ({ ip }) => ip.last + 1n);
-  const cuts = [...new Set([...begins.keys(), ...ends.keys()])].toSorted((a, b) => (a < b ? -1 : 1));
-  const open = new Set<string>();
-  return cuts.flatMap((first, index) => {
-    for (const { port } of ends.get(first) ?? []) open.delete(port);
-    for (const { port } of begins.get(first) ?? []) open.add(port);
-    const next = cuts[index + 1];
-    return open.size === 0 || next === undefined ? [] : [{ ip: { first, last: next - 1n }, ports: [...open] }];
-  });
-}
-
-/** (bridge, source) -> the chain of the port that the packet came in by. */
-function enterMaps(entrances: readonly Entrance[]): readonly VerdictMap[] {
-  const numbers = sharedNumbers(entrances);
-  const chain = (ports: readonly string[]): string =>
-    ports.length === 1 ? allowChain(ports[0] ?? '') : sharedChain(numbers.get(ports.join(' ')));
-  const map = (name: string, single: boolean): VerdictMap => ({
-    name,
-    types: ['ifname', 'ipv4_addr'],
-    interval: !single,
-    elements: entrances
-      .filter(({ ip }) => (ip.first === ip.last) === single)
-      .map(({ bridge, ip, ports }) => ({ key: [bridge, ip], verdict: { kind: 'jump', chain: chain(ports) } })),
-  });
-  return [map('enter', true), map('enter_net', false)].filter((one) => one.elements.length > 0);
-}
-
-/**
- * By which of several ports a packet came in, nothing here can tell. Its addresses were proved there, so that each of
- * their chains accepts no more than the right one does; they are asked in turn.
- */
-function sharedChains(entrances: readonly Entrance[]): readonly Chain[] {
-  return [...sharedNumbers(entrances)].map(([ports, number]) => ({
-    name: sharedChain(number),
-    rules: ports.split(' ').map((port) => ({ body: [jump(allowChain(port))] })),
-  }));
-}
-
-function sharedChain(number: number | undefined): string {
-  return `enter_${number ?? 0}`;
-}
-
-/** Numbers for the groups of ports that share addresses. */
-function sharedNumbers(entrances: readonly Entrance[]): ReadonlyMap<string, number> {
-  const groups = new Set(entrances.filter(({ ports }) => ports.length > 1).map(({ ports }) => ports.join(' ')));
-  return new Map([...groups].map((group, index) => [group, index + 1]));
-}
-
 function flowRules(rule: ListRule, addresses: AddressSets): readonly KernelRule[] {
   if (rule.check.kind !== 'new-flows') return [];
   const comment = ruleComment(rule.id);
@@ -225,11 +124,17 @@ function flowRules(rule: ListRule, addresses: AddressSets): readonly KernelRule[
         ...addresses.match('ip daddr', destination, false),
         ...matches,
         ctState('new'),
+        ...counted(rule),
         target,
       ],
       comment,
     })),
   );
+}
+
+/** What is logged is counted in its log chain. */
+function counted({ log: logged }: ListRule): readonly Statement[] {
+  return logged ? [] : [count];
 }
 
 function targetOf(rule: ListRule): Statement {
@@ -245,13 +150,16 @@ function hostRules(rule: ListRule, hook: Hook, ground: Ground, addresses: Addres
   const here = field(direction === 'in' ? 'iifname' : 'oifname', ifname);
   const isBridge = ground.bridges.some(({ name }) => name === ifname);
   const routed = isBridge && hook === 'forward' ? [notField(direction === 'in' ? 'oifname' : 'iifname', ifname)] : [];
-  if (rule.check.kind === 'new-flows') {
-    return flowRules(rule, addresses).map(({ body, ...others }) => ({ body: [here, ...routed, ...body], ...others }));
-  }
+  // connections change with the policy and its guests, and what every packet passes should not
+  if (rule.check.kind === 'new-flows') return [{ body: [here, ...routed, jump(hostChain(rule))] }];
   return checkMatches(rule.check, addresses).map((matches) => ({
-    body: [here, ...routed, ...matches, targetOf(rule)],
+    body: [here, ...routed, ...matches, ...counted(rule), targetOf(rule)],
     comment: ruleComment(rule.id),
   }));
+}
+
+function hostChain({ place }: ListRule): string {
+  return place.kind === 'host' ? `host_${place.direction}_${place.ifname}` : '';
 }
 
 function checkMatches(check: Check, addresses: AddressSets): readonly (readonly Match[])[] {
@@ -267,7 +175,7 @@ function checkMatches(check: Check, addresses: AddressSets): readonly (readonly 
     case 'source-is':
       return [addresses.match('ip saddr', check.ips, false)];
     case 'datagrams':
-      return [datagramMatches(check)];
+      return [datagramsAmong(check, addresses)];
     case 'everything':
       return [[]];
     case 'new-flows':
@@ -276,27 +184,61 @@ function checkMatches(check: Check, addresses: AddressSets): readonly (readonly 
   }
 }
 
-/** Of ports first: the bridge table has checked port and MAC of them; here they pass once for all ports of a bridge. */
+/**
+ * Of ports first: the bridge table has checked port and MAC of them; here they pass once for all ports of a bridge, or
+ * every packet would be asked about every guest.
+ */
 function exceptions(
   rules: readonly ListRule[],
   hook: Hook,
   ground: Ground,
   addresses: AddressSets,
 ): readonly KernelRule[] {
-  const kept = new Map<string, { readonly matches: readonly Match[]; readonly bridges: Set<string> }>();
-  for (const { check, place } of hook === 'output' ? [] : rules) {
-    if (check.kind !== 'datagrams' || place.kind !== 'port') continue;
-    const { mac: _checked, ...rest } = check;
-    const key = `${printIpSet(rest.source)} ${printIpSet(rest.destination)} ${rest.sport} ${rest.dport}`;
-    const { bridges } = kept.get(key) ?? { bridges: new Set() };
-    kept.set(key, { matches: datagramMatches(rest), bridges: bridges.add(place.bridge) });
-  }
-  const atPorts = [...kept.values()].map(({ matches, bridges }) => ({
-    body: [field('iifname', ...bridges), ...matches, accept],
-    comment: 'dhcp',
-  }));
+  const atPorts = hook === 'output' ? [] : rules.flatMap(({ check, place }) => portDatagrams(check, place));
+  const byBridge = Map.groupBy(atPorts, ({ bridge, check }) => `${bridge} ${datagramsKey(check, false)}`);
+  const perBridge = [...byBridge.values()].flatMap(together);
+  const alike = Map.groupBy(perBridge, ({ check }) => datagramsKey(check, true));
+  const passing = [...alike.values()].flatMap((some) => {
+    const [first] = some;
+    if (first === undefined) return [];
+    const bridges = field('iifname', ...some.map(({ bridge }) => bridge));
+    return [{ body: [bridges, ...datagramsAmong(first.check, addresses), accept], comment: 'dhcp' }];
+  });
   const atHost = rules.filter(({ check, place }) => check.kind === 'datagrams' && place.kind === 'host');
-  return [...atPorts, ...atHost.flatMap((rule) => hostRules(rule, hook, ground, addresses))];
+  return [...passing, ...atHost.flatMap((rule) => hostRules(rule, hook, ground, addresses))];
+}
+
+type PortDatagrams = { readonly bridge: string; readonly check: Datagrams };
+
+function portDatagrams(check: Check, place: ListRule['place']): readonly PortDatagrams[] {
+  if (check.kind !== 'datagrams' || place.kind !== 'port') return [];
+  const { mac: _checked, ...rest } = check;
+  return [{ bridge: place.bridge, check: rest }];
+}
+
+/** Those of one bridge that differ in their sources only. */
+function together(some: readonly PortDatagrams[]): readonly PortDatagrams[] {
+  const [first] = some;
+  if (first === undefined) return [];
+  const source = unionIps(...some.map(({ check }) => check.source));
+  return [{ bridge: first.bridge, check: { ...first.check, source } }];
+}
+
+function datagramsKey({ source, destination, sport, dport }: Datagrams, whole: boolean): string {
+  return `${whole ? printIpSet(source) : ''} ${printIpSet(destination)} ${sport} ${dport}`;
+}
+
+type Datagrams = Extract<Check, { kind: 'datagrams' }>;
+
+/** Every packet passes these rules: the guests among the addresses are elements, so that the rules stay as they are. */
+function datagramsAmong(check: Datagrams, addresses: AddressSets): readonly Match[] {
+  const [mac, ports] = datagramMatches(check);
+  return [
+    ...mac,
+    ...addresses.match('ip saddr', check.source, false),
+    ...addresses.match('ip daddr', check.destination, false),
+    ...ports,
+  ];
 }
 
 function knownFlow({ id }: ListRule): KernelRule {
@@ -314,7 +256,7 @@ function logChain(rule: ListRule): Chain {
     name: ruleChain(rule),
     rules: [
       { body: [logLimit, log(logPrefix(rule))], comment },
-      { body: [verdict], comment },
+      { body: [count, verdict], comment },
     ],
   };
 }

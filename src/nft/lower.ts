@@ -22,7 +22,7 @@ import {
 } from '../model/ruleset.ts';
 import { bridgeSets, deviceMacs } from './bridge-sets.ts';
 import { ipTable } from './lower-ip.ts';
-import { base, datagramMatches, type Has, isArp, isIp, isRarp, portChain, ruleChain } from './parts.ts';
+import { base, type Has, isArp, isIp, isRarp, plainDatagrams, portChain, ruleChain } from './parts.ts';
 import { denyChain, inChain, outChain } from './port-chains.ts';
 
 export type NftOptions = {
@@ -64,7 +64,7 @@ function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][num
       base('prerouting', 'prerouting', -300, prerouting(has, options, patterns, rest)),
       base('forward', 'forward', -200, [...strangers(rest), { body: [jump('leave')] }]),
       base('output', 'output', -200, outputRules(has, options)),
-      base('input', 'input', -200, inputRules(list.ground, atHost, has)),
+      base('input', 'input', -200, inputRules(list.ground, atHost, has, rest)),
     ],
   };
 }
@@ -87,6 +87,7 @@ function prerouting(
     ...(has('station') ? [{ body: [isRarp, toEverybody, lookup('station', 'iifname', 'ether saddr'), accept] }] : []),
     { body: [{ kind: 'vmap', fields: ['iifname'], map: 'in_ports' }] },
     ...closedPatterns('iifname', patterns, rest),
+    lastDrop('iifname'),
   ];
 }
 
@@ -124,14 +125,19 @@ function hostArpMap({ bridges }: Ground, atHost: AtHost, { arp }: NftOptions): r
   return speaking ? [{ name: 'host_arp', types: ['ifname'], interval: false, elements }] : [];
 }
 
-/** What is sent to a bridge device's own MAC must be for the host, or for whom it routes to: else it is redirected. */
-function inputRules({ bridges }: Ground, atHost: AtHost, has: Has): readonly KernelRule[] {
+/**
+ * What is sent to a bridge device's own MAC comes by a port that is known, and must be for the host, or for whom it routes
+ * to: else it is redirected. By the MAC, as not every kernel can say which bridge a port is on.
+ */
+function inputRules({ bridges }: Ground, atHost: AtHost, has: Has, rest: ListRule | undefined): readonly KernelRule[] {
+  const target = rest === undefined ? drop : goTo(ruleChain(rest));
   const notUp = ['up', 'up_net'].filter(has).map((set) => notLookup(set, 'ether daddr', 'ip daddr'));
   return bridges.flatMap(({ name, device }) => {
     const rule = atHost(name, 'in/destination');
     const macs = deviceMacs(device).map(exactly);
     if (rule === undefined || macs.length === 0) return [];
     return [
+      { body: [field('ether daddr', ...macs), notLookup('ports', 'iifname'), target], comment: 'stranger' },
       { body: [isIp, field('ether daddr', ...macs), ...notUp, goTo(ruleChain(rule))], comment: ruleComment(rule.id) },
     ];
   });
@@ -154,6 +160,14 @@ function closedPatterns(
 ): readonly KernelRule[] {
   const target = rest === undefined ? drop : goTo(ruleChain(rest));
   return patterns.map((pattern) => ({ body: [field(end, pattern), target] }));
+}
+
+/**
+ * Every managed port has its chain, so nothing comes here; but a frame that sees a map between two generations of it
+ * must not find the policy of the chain, which lets pass what is none of ours.
+ */
+function lastDrop(end: 'iifname' | 'oifname'): KernelRule {
+  return { body: [lookup('ports', end), count, drop], comment: 'no-chain' };
 }
 
 /** The sender of ARP must be who lives there; a probe (RFC 5227) has no sender address and asks for an own one. */
@@ -199,13 +213,14 @@ function leaveRules(
     { body: [isIp, lookup('own', 'oifname', 'ip daddr'), notLookup('own', 'oifname', 'ip saddr'), accept] },
     ...crossing.map((matches) => ({ body: [isIp, ...matches, accept] })),
     // senders were proved where the frame came in
-    ...(has('closed') ? [{ body: [lookup('closed', 'oifname'), count, drop] }] : []),
+    { body: [lookup('closed', 'oifname'), count, drop] },
     { body: [isArp, accept] },
     // a migrated guest's announcement is for bridges to learn from, not for other guests
     ...(has('border') ? [{ body: [isRarp, lookup('border', 'oifname'), accept] }] : []),
     ...broadcasts(rules),
     { body: [{ kind: 'vmap', fields: ['oifname'], map: 'out_ports' }] },
     ...closedPatterns('oifname', patterns, rest),
+    lastDrop('oifname'),
   ];
 }
 
@@ -217,7 +232,7 @@ function broadcasts(rules: readonly ListRule[]): readonly KernelRule[] {
     if (check.kind !== 'datagrams') continue;
     const { mac: _proved, ...rest } = check;
     kept.set(`${rest.sport} ${printIpSet(rest.source)}`, {
-      body: [isIp, ...datagramMatches(rest), accept],
+      body: [isIp, ...plainDatagrams(rest), accept],
       comment: 'dhcp',
     });
   }

@@ -22,14 +22,30 @@ export function ruleChain({ number }: ListRule): string {
 
 type Datagrams = Extract<ListRule['check'], { kind: 'datagrams' }>;
 
-export function datagramMatches({ mac, source, destination, sport, dport }: Datagrams): readonly Match[] {
+/** What is asked besides the addresses, before and after them. */
+export function datagramMatches({
+  mac,
+  sport,
+  dport,
+}: Datagrams): readonly [mac: readonly Match[], ports: readonly Match[]] {
   return [
-    ...(mac === undefined ? [] : [field('ether saddr', exactly(mac))]),
-    field('ip saddr', ...ofFamily(source, 4)),
-    field('ip daddr', ...ofFamily(destination, 4)),
-    field('meta l4proto', exactly(protocolNumbers.udp)),
-    field('th sport', exactly(sport)),
-    field('th dport', exactly(dport)),
+    mac === undefined ? [] : [field('ether saddr', exactly(mac))],
+    [
+      field('meta l4proto', exactly(protocolNumbers.udp)),
+      field('th sport', exactly(sport)),
+      field('th dport', exactly(dport)),
+    ],
+  ];
+}
+
+/** With the addresses in the rule itself. */
+export function plainDatagrams(check: Datagrams): readonly Match[] {
+  const [mac, ports] = datagramMatches(check);
+  return [
+    ...mac,
+    field('ip saddr', ...ofFamily(check.source, 4)),
+    field('ip daddr', ...ofFamily(check.destination, 4)),
+    ...ports,
   ];
 }
 

@@ -4,7 +4,7 @@ import { lookup, type Match, notLookup } from '../model/match.ts';
 import type { GroundPort, ListRule } from '../model/rule-list.ts';
 import { logLimit, logPrefix, ruleComment } from '../model/rule-prefix.ts';
 import { accept, type Chain, count, drop, goTo, type KernelRule, log, type Statement } from '../model/ruleset.ts';
-import { datagramMatches, type Has, isArp, isIp, portChain, ruleChain } from './parts.ts';
+import { type Has, isArp, isIp, plainDatagrams, portChain, ruleChain } from './parts.ts';
 
 /** A frame that was not addressed to a card behind the port is a flooded copy: no attack, so it is counted only. */
 export function denyChain(rule: ListRule, atPort: boolean): Chain {
@@ -17,7 +17,7 @@ export function denyChain(rule: ListRule, atPort: boolean): Chain {
         ? [{ body: [lookup('told', 'oifname'), notLookup('station', 'oifname', 'ether daddr'), count, drop], comment }]
         : []),
       { body: [logLimit, log(logPrefix(rule))], comment },
-      { body: [drop], comment },
+      { body: [count, drop], comment },
     ],
   };
 }
@@ -59,7 +59,7 @@ function portRules(rule: ListRule, port: GroundPort, direction: 'in' | 'out', ha
         ...sourceNot(direction === 'in', end, port, has).map((matches) => ipRule(...matches)),
       ];
     case 'datagrams':
-      return [{ body: [isIp, ...datagramMatches(check), target], comment }];
+      return [{ body: [isIp, ...plainDatagrams(check), target], comment }];
     case 'everything':
       return [{ body: [target], comment }];
     case 'new-flows':

@@ -33,7 +33,7 @@ function printTable(table: Table): string {
   return `add table ${name}\ndelete table ${name}\ntable ${name} {\n${blocks.join('\n')}}\n`;
 }
 
-function printSet({ name, types, interval, elements }: NamedSet): string {
+export function printSet({ name, types, interval, elements }: NamedSet): string {
   const [type, ...more] = types;
   // nft refuses overlapping ranges of a set, so they are joined; in concatenations that is the lowerer's part
   const kept = interval && more.length === 0 ? canonicalValues(elements.map(only)).map((value) => [value]) : elements;
@@ -51,7 +51,7 @@ function only(element: Element): Element[number] {
   return value;
 }
 
-function printMap({ name, types, interval, elements }: VerdictMap): string {
+export function printMap({ name, types, interval, elements }: VerdictMap): string {
   assert(types.length > 0, `map ${name} has no type`);
   const printed = elements.map(({ key, verdict }) => {
     assert(verdict.kind !== 'reject', `map ${name}: nft has no reject in a map`);
@@ -64,7 +64,7 @@ function printMap({ name, types, interval, elements }: VerdictMap): string {
   ]);
 }
 
-function printElement(element: Element, types: readonly FieldType[], interval: boolean): string {
+export function printElement(element: Element, types: readonly FieldType[], interval: boolean): string {
   assert(element.length === types.length, `an element with ${element.length} values for ${types.length} types`);
   const isSpan = element.some((value) =>
     typeof value === 'string' ? value.endsWith('*') : value.first !== value.last,
@@ -75,19 +75,23 @@ function printElement(element: Element, types: readonly FieldType[], interval: b
 
 const elementIndent = '\t\t\t     ';
 
-/** As many elements in a line as fit, so that a set of thousands stays readable. */
 function printElements(elements: readonly string[]): readonly string[] {
-  if (elements.length === 0) return [];
+  return elements.length === 0 ? [] : [`elements = { ${elementLines(elements).join(`,\n${elementIndent}`)} }`];
+}
+
+/** As many elements in a line as fit, so that a set of thousands stays readable. */
+export function elementLines(elements: readonly string[]): readonly string[] {
   const lines: string[] = [];
   for (const element of elements) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + element.length < 90) lines[lines.length - 1] = `${last}, ${element}`;
     else lines.push(element);
   }
-  return [`elements = { ${lines.join(`,\n${elementIndent}`)} }`];
+  return lines;
 }
 
-function printChain({ name, base, rules }: Chain, family: TableFamily): string {
+/** A chain that is there already is printed without its `base`: its hook stays as it is. */
+export function printChain({ name, base, rules }: Chain, family: TableFamily): string {
   assert(base === undefined || family !== 'netdev', `chain ${name}: a netdev hook needs a device`);
   const head =
     base === undefined

@@ -60,6 +60,7 @@ export async function freshLibvirt(): Promise<Namespace> {
   if (!String(started[0]).startsWith('ready')) throw new Error('libvirtd did not start');
   const inside = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8').trim();
   return {
+    pid: Number(inside),
     run: (program, args, input) => ran(['-n', '-m', '-p', '-t', inside, '--', program, ...args], input),
     close: async () => {
       const gone = once(holder, 'exit');

@@ -8,6 +8,8 @@ export const needsRoot: string | false = process.getuid?.() === 0 ? false : 'net
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 export type Namespace = {
+  /** A process in it, for what takes a namespace by a process. */
+  readonly pid: number;
   /** Runs a program in the namespace; its failure is a value, so that tests can ask for it. */
   run(program: string, args: readonly string[], input?: string): Promise<Ran>;
   /** The namespace ends when its holder does; the holder also ends when this process does. */
@@ -20,6 +22,7 @@ export async function freshNamespace(): Promise<Namespace> {
   holder.stdin.write('ready\n');
   await once(holder.stdout, 'data');
   return {
+    pid: holder.pid ?? 0,
     run: (program, args, input) => ran('nsenter', ['-n', '-t', `${holder.pid}`, '--', program, ...args], input),
     close: async () => {
       const gone = once(holder, 'exit');

@@ -1,0 +1,125 @@
+// One generation of rules into the kernel, with everything that is needed to go back made ready before.
+import { join } from 'node:path';
+import { writeDurably } from '../../machine/write-durably.ts';
+import { HostError } from '../../model/host-error.ts';
+import type { Ruleset } from '../../model/ruleset.ts';
+import { callSteps, type Loaded, loadedOf, type Step, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
+import { type PlanDigests, toShow } from '../plan.ts';
+import { refusalOf } from '../refusal.ts';
+import type { Target } from '../target.ts';
+import { type Facts, rulesOfGeneration, targetOfGeneration } from './facts.ts';
+import { loadFile, readLoaded } from './kernel.ts';
+import { LoadRefused } from './load-refused.ts';
+import { armTimer, moveStage, readPending, removePending, stopTimer, type WaysBack, writePending } from './pending.ts';
+import type { Site } from './site.ts';
+import { keepGeneration, nextGenerationId, removeGeneration, writing } from './state.ts';
+import { makeToken, removeToken, withToken } from './token.ts';
+import { finishGoingBack, goBack } from './way-back.ts';
+
+export type Loading = {
+  readonly target: Target;
+  readonly steps: readonly Step[];
+  readonly digests: PlanDigests;
+  readonly facts: Facts;
+  /** Until the previous rules come back. */
+  readonly seconds: number;
+};
+
+/**
+ * When this comes back, the rules are loaded and were read back, and the timer runs.
+ * @throws LoadRefused, HostError 'no-timer', 'unwritable': nothing was changed; 'read-back': gone back again
+ */
+export async function loadGeneration(
+  site: Site,
+  { target, steps, digests, facts, seconds }: Loading,
+): Promise<{ readonly generation: number; readonly deadline: number }> {
+  const { state, access } = site;
+  const generation = nextGenerationId(state);
+  const previous = facts.current?.id;
+  const begun = Date.now();
+  const deadline = begun + seconds * 1000;
+  const journal = { generation, ...(previous === undefined ? {} : { previous }), begun, deadline, pid: process.pid };
+  keepGeneration(state, target, { id: generation, digests });
+  writePending(state, journal, waysBack(state, facts, target));
+  try {
+    await makeToken(access);
+    await armTimer(access, state, journal);
+    await loadSteps(site, withToken(steps), target, foundRules(facts.loaded));
+  } catch (cause) {
+    if (await abandon(site, generation)) throw cause;
+    throw tooLate(cause);
+  }
+  await assertLoaded(site, target.ruleset);
+  return { generation, deadline };
+}
+
+/** Nothing was loaded, so the timer has nothing to do. False when it was quicker. */
+async function abandon({ access, state }: Site, generation: number): Promise<boolean> {
+  if (!moveStage(state, 'armed', 'cancelled')) return false;
+  stopTimer(state);
+  await removeToken(access);
+  removePending(state);
+  removeGeneration(state, generation);
+  return true;
+}
+
+function tooLate(cause?: unknown): HostError {
+  return new HostError('rolled-back', 'the time was over before the rules were loaded: nothing was changed', cause);
+}
+
+/** Back to the old policy for the guests that are here now; where no policy is known, to the rules that were found. */
+function waysBack(state: string, { current, loaded, calls }: Facts, target: Target): WaysBack {
+  const { host, ruleset } = target;
+  const hidden = callSteps(toShow(target, calls.deaf), 'hidden');
+  const kept = current === undefined ? undefined : targetOfGeneration(state, current, host)?.ruleset;
+  const previous = current === undefined ? foundRules(loaded) : (kept ?? rulesOfGeneration(current));
+  return {
+    exact: [...stepsBetween(loadedOf(ruleset), previous), ...hidden],
+    anywhere: [...stepsFromAnywhere(previous), ...hidden],
+  };
+}
+
+function foundRules({ nft, iptables }: Loaded): Ruleset | undefined {
+  if (nft.tables.length > 0) return nft;
+  return iptables.tables.length > 0 ? iptables : undefined;
+}
+
+/** A refusal after the first step takes the earlier ones back. @throws LoadRefused: nothing was changed */
+export async function loadSteps(
+  { access, state }: Site,
+  steps: readonly Step[],
+  target: Target,
+  before: Ruleset | undefined,
+): Promise<void> {
+  for (const [index, step] of steps.entries()) {
+    const result = await loadFile(access, step, writtenStep(state, step));
+    if (result.loaded) continue;
+    const back = index === 0 ? [] : stepsBetween(await readLoaded(access), before);
+    for (const one of back) await loadFile(access, one, writtenStep(state, one));
+    throw new LoadRefused(refusalOf(step, result.said, target.list, target.policy.file));
+  }
+}
+
+function writtenStep(state: string, { tool, text }: Step): string {
+  const file = join(state, `transaction.${tool}`);
+  writing(file, () => writeDurably(file, text));
+  return file;
+}
+
+/** What the kernel lists is what was given to it. @throws HostError 'read-back' after going back */
+async function assertLoaded(site: Site, wanted: Ruleset): Promise<void> {
+  // iptables-restore cannot ask for the token in its own transaction
+  if (readPending(site.state)?.stage !== 'armed') {
+    await finishGoingBack(site.access, site.state);
+    throw tooLate();
+  }
+  const loaded = await readLoaded(site.access);
+  const [left] = stepsBetween(loaded, wanted);
+  if (left === undefined && loaded.foreign.length === 0) return;
+  await goBack(site);
+  const what = left === undefined ? `there are also ${loaded.foreign.join(', ')}` : left.text.split('\n')[0];
+  throw new HostError(
+    'read-back',
+    `the kernel lists other rules than it was given (${what}); the previous ones are back`,
+  );
+}

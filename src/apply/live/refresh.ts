@@ -1,0 +1,84 @@
+// The policy that is in force, for the host as it is now: what is called whenever a guest came, went or changed, and when
+// somebody else changed our rules. One transaction, mostly of single elements, and nobody has to confirm it.
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import type { Host } from '../../model/host.ts';
+import { HostError } from '../../model/host-error.ts';
+import type { Ruleset } from '../../model/ruleset.ts';
+import { isElementsOnly, rulesetChanges } from '../../nft/changes.ts';
+import { printHost } from '../../topology/print-host.ts';
+import { callSteps, type Loaded, loadedOf, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
+import { toShow } from '../plan.ts';
+import { type Target, targetOfText } from '../target.ts';
+import { readBridgeCalls } from './bridge-calls.ts';
+import { digest } from './digest.ts';
+import { currentGeneration, type Kept, rulesOfGeneration, targetOfGeneration } from './facts.ts';
+import { readLoaded } from './kernel.ts';
+import { loadSteps } from './load-generation.ts';
+import { withLock } from './lock.ts';
+import { readPending, replaceWayBack } from './pending.ts';
+import { settle } from './settle.ts';
+import type { Site } from './site.ts';
+import { keepGeneration, readGeneration, readNumbering } from './state.ts';
+
+export type Refreshed = {
+  /** What is loaded now; give it back as `known` the next time. */
+  readonly target: Target;
+  readonly changed: boolean;
+  /** Whether elements and chains of single ports were all that changed. */
+  readonly elementsOnly: boolean;
+  readonly diagnostics: readonly Diagnostic[];
+};
+
+/**
+ * @param known what was loaded last, by this process: then the kernel is not asked, and a refusal shows that it was
+ * wrong. Without it the kernel's rules are read first, and whatever somebody changed in ours is put right.
+ * @returns undefined when nothing was ever applied
+ * @throws LoadRefused, and nothing was changed; HostError 'policy' when the policy does not fit the host at all
+ */
+export async function refreshRules(site: Site, host: Host, known?: Ruleset): Promise<Refreshed | undefined> {
+  return withLock(site.state, site.command, async () => {
+    await settle(site);
+    const current = currentGeneration(site.state, readPending(site.state));
+    if (current === undefined) return undefined;
+    const { target, diagnostics } = wantedOf(site.state, current, host);
+    const loaded = known === undefined ? await readLoaded(site.access) : loadedOf(known);
+    const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
+    const changed = await load(site, loaded, target, current, known !== undefined);
+    return { target, changed, elementsOnly: target.backend === 'nft' && isElementsOnly(changes), diagnostics };
+  });
+}
+
+function wantedOf(
+  state: string,
+  { backend, arp, policyFile, texts }: Kept,
+  host: Host,
+): { readonly target: Target; readonly diagnostics: readonly Diagnostic[] } {
+  const written = { backend, arp, policyFile, policyText: texts.policy };
+  const { value, diagnostics } = targetOfText(written, host, readNumbering(state));
+  if (value !== undefined) return { target: value, diagnostics };
+  throw new HostError('policy', `the policy that is in force (${policyFile}) does not fit this host any more`);
+}
+
+/** While a change waits the way back is renewed first: it must lead back from what will be loaded then. */
+async function load(site: Site, loaded: Loaded, target: Target, current: Kept, isKnown: boolean): Promise<boolean> {
+  const { state } = site;
+  const deaf = isKnown ? [] : (await readBridgeCalls(site.access)).deaf;
+  const steps = [...stepsBetween(loaded, target.ruleset), ...callSteps(toShow(target, deaf), 'shown')];
+  const hostText = printHost(target.host);
+  if (steps.length === 0 && current.texts.host === hostText) return false;
+  const pending = readPending(state);
+  if (pending?.stage === 'armed') {
+    const previous =
+      pending.journal.previous === undefined ? undefined : readGeneration(state, pending.journal.previous);
+    const before =
+      previous && (targetOfGeneration(state, previous, target.host)?.ruleset ?? rulesOfGeneration(previous));
+    replaceWayBack(state, {
+      exact: stepsBetween(loadedOf(target.ruleset), before),
+      anywhere: stepsFromAnywhere(before),
+    });
+  }
+  await loadSteps(site, steps, target, loaded.nft.tables.length > 0 ? loaded.nft : undefined);
+  const digests = { policy: current.policyDigest, host: digest(hostText) };
+  keepGeneration(state, target, { id: current.id, digests, loadedAt: current.loadedAt });
+  return steps.length > 0;
+}

@@ -1,0 +1,40 @@
+// What is loaded, since when and from which policy, what waits, what was counted, and what somebody else changed. Reads
+// only, and takes no lock: it must answer while a change is being made.
+import type { Host } from '../../model/host.ts';
+import { iptablesCounts, nftCounts, type RuleCount, ruleCounts } from '../counters.ts';
+import { type Drift, hostDrift, rulesDrift } from '../drift.ts';
+import type { Journal, Stage } from '../journal.ts';
+import { readBridgeCalls } from './bridge-calls.ts';
+import { currentGeneration, type Kept, listOfGeneration, rulesOfGeneration } from './facts.ts';
+import { listOwn, loadedFrom } from './kernel.ts';
+import { readPending, timerPid } from './pending.ts';
+import type { Site } from './site.ts';
+
+export type Status = {
+  /** What should be loaded; undefined when nothing was applied yet. */
+  readonly current?: Kept;
+  readonly pending?: Journal & { readonly stage: Stage; readonly timer: boolean };
+  readonly counts: readonly RuleCount[];
+  readonly drift: readonly Drift[];
+};
+
+/** @throws HostError 'needs-root', 'unreadable' and what the tools refuse */
+export async function readStatus({ access, state }: Pick<Site, 'access' | 'state'>, host: Host): Promise<Status> {
+  const pending = readPending(state);
+  const current = currentGeneration(state, pending);
+  const listing = await listOwn(access, 'with counters');
+  const loaded = loadedFrom(listing);
+  const list = current === undefined ? undefined : listOfGeneration(state, current);
+  const counts = current?.backend === 'iptables' ? iptablesCounts(listing.iptables) : nftCounts(listing.nft);
+  return {
+    ...(current === undefined ? {} : { current }),
+    ...(pending === undefined
+      ? {}
+      : { pending: { ...pending.journal, stage: pending.stage, timer: timerPid(state) !== undefined } }),
+    counts: list === undefined ? [] : ruleCounts(list, counts),
+    drift: [
+      ...rulesDrift(loaded, current === undefined ? undefined : rulesOfGeneration(current)),
+      ...(list === undefined ? [] : hostDrift(host, list.ground, await readBridgeCalls(access))),
+    ],
+  };
+}

@@ -1,0 +1,100 @@
+// Two numbered lists -> what is different between them, in the policy's words: rules by their ids, ports by what is behind
+// them.
+import { type IpSet, printIpSet, subtractIps } from '../model/ip-set.ts';
+import { printMac } from '../model/mac.ts';
+import { type GroundPort, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
+import { isSameTree } from '../model/stable-text.ts';
+
+export type RuleChange = {
+  readonly change: 'added' | 'removed' | 'changed';
+  /** As it will be; of a removed one, as it was. */
+  readonly rule: ListRule;
+  readonly before?: ListRule;
+};
+
+export type PortChange = {
+  readonly port: string;
+  readonly bridge: string;
+  /** One line for each thing that is different there. */
+  readonly words: readonly string[];
+};
+
+export type ListChanges = { readonly rules: readonly RuleChange[]; readonly ports: readonly PortChange[] };
+
+/** @param before undefined when nothing was loaded */
+export function listChanges(before: RuleList | undefined, after: RuleList): ListChanges {
+  return {
+    rules: ruleChanges(before === undefined ? [] : rulesOf(before), rulesOf(after)),
+    ports: portChanges(before === undefined ? [] : portsOf(before), portsOf(after)),
+  };
+}
+
+function portsOf({ ground }: RuleList): readonly GroundPort[] {
+  return ground.bridges.flatMap(({ ports }) => ports);
+}
+
+function ruleChanges(before: readonly ListRule[], after: readonly ListRule[]): readonly RuleChange[] {
+  const old = new Map(before.map((rule) => [rule.id, rule]));
+  const kept = new Set(after.map(({ id }) => id));
+  return [
+    ...before.filter(({ id }) => !kept.has(id)).map((rule): RuleChange => ({ change: 'removed', rule })),
+    ...after.flatMap((rule): readonly RuleChange[] => {
+      const was = old.get(rule.id);
+      if (was === undefined) return [{ change: 'added', rule }];
+      return isSameTree(said(was), said(rule)) ? [] : [{ change: 'changed', rule, before: was }];
+    }),
+  ];
+}
+
+/** What a rule says. Who is in a group is said by the ports: it would be repeated at every rule that names the group. */
+function said({ number, place, verdict, log, text }: ListRule): object {
+  return { number, place, verdict, log, text };
+}
+
+function portChanges(before: readonly GroundPort[], after: readonly GroundPort[]): readonly PortChange[] {
+  const old = new Map(before.map((port) => [port.name, port]));
+  const kept = new Set(after.map(({ name }) => name));
+  return [
+    ...before
+      .filter(({ name }) => !kept.has(name))
+      .map(({ name: port, bridge }) => ({ port, bridge, words: ['is no longer there'] })),
+    ...after.flatMap((port) => {
+      const words = portWords(old.get(port.name), port);
+      return words.length === 0 ? [] : [{ port: port.name, bridge: port.bridge, words }];
+    }),
+  ];
+}
+
+function portWords(was: GroundPort | undefined, port: GroundPort): readonly string[] {
+  if (was === undefined) return [`is new: ${kindWords(port)}`];
+  if (kindWords(was) !== kindWords(port)) return [`was ${kindWords(was)}, is ${kindWords(port)}`];
+  return [
+    ...(was.bridge === port.bridge ? [] : [`was on ${was.bridge}`]),
+    ...sideWords('behind it', was.behind, port.behind),
+    ...sideWords('on this side of it', was.near, port.near),
+  ];
+}
+
+function kindWords({ kind, own }: GroundPort): string {
+  switch (kind) {
+    case 'guest':
+      return `a guest's, ${printIpSet(own?.ips ?? [])}${own?.mac === undefined ? '' : ` ${printMac(own.mac)}`}`;
+    case 'link':
+      return 'a cable to another bridge';
+    case 'host':
+      return "a cable to the host's own interface";
+    case 'uplink':
+      return 'an uplink';
+    case 'closed':
+      return 'closed';
+  }
+}
+
+function sideWords(where: string, was: IpSet, is: IpSet): readonly string[] {
+  const gained = subtractIps(is, was);
+  const lost = subtractIps(was, is);
+  return [
+    ...(gained.length === 0 ? [] : [`${printIpSet(gained)} is ${where} now`]),
+    ...(lost.length === 0 ? [] : [`${printIpSet(lost)} is not ${where} any more`]),
+  ];
+}

@@ -1,0 +1,135 @@
+// `apply`: loads what the policy wants of this host. The previous rules come back by themselves unless somebody confirms.
+import { readFileSync } from 'node:fs';
+import { type ApplyOptions, applyTarget, type LivePlan, livePlan } from '../apply/live/apply.ts';
+import type { Site } from '../apply/live/site.ts';
+import { isLocalConsole, sshSessions } from '../apply/live/ssh-sessions.ts';
+import { readNumbering } from '../apply/live/state.ts';
+import { Tracking } from '../apply/live/tracking.ts';
+import { lockouts } from '../apply/lockout.ts';
+import type { SshSession } from '../apply/ssh-way.ts';
+import { type Target, targetOfText } from '../apply/target.ts';
+import type { Checked } from '../model/diagnostic.ts';
+import { HostError } from '../model/host-error.ts';
+import { parsePolicy } from '../policy/parse-policy.ts';
+import { untilDecided } from './countdown.ts';
+import { exitCodes } from './exit-codes.ts';
+import { readHostFacts, tellFaults } from './input.ts';
+import { untilInterrupted } from './interrupted.ts';
+import { type LiveOptions, readTarget, siteOf } from './live-target.ts';
+import { lockoutText } from './lockout-text.ts';
+import { type Format, print, printJson, tell } from './output.ts';
+import { type PlanFile, parsePlanFile } from './plan-file.ts';
+import { planText } from './plan-text.ts';
+
+export type ApplyCommandOptions = LiveOptions & {
+  /** Seconds; false is --no-confirm. */
+  readonly confirm?: number | false;
+  readonly dryRun?: boolean;
+  readonly wait?: boolean;
+  readonly allowLockout?: boolean;
+  readonly output: Format;
+};
+
+const usualSeconds = 60;
+
+export async function apply(planFile: string | undefined, options: ApplyCommandOptions): Promise<number> {
+  const saved = planFile === undefined ? undefined : parsePlanFile(readPlan(planFile), planFile);
+  const site = siteOf(options, 'apply');
+  const target = saved === undefined ? await readTarget(options) : await savedTarget(saved, site, options);
+  const failed = tellFaults(target.diagnostics);
+  if (target.value === undefined) return exitCodes.faults;
+  const faultCode = failed ? exitCodes.faults : exitCodes.fine;
+  const approve = (sessions: readonly SshSession[], live: LivePlan) =>
+    assertNoLockout(sessions, target.value as Target, live, options.allowLockout === true);
+  if (options.dryRun === true) return dryRun(site, target.value, approve, options, faultCode);
+  const confirmSeconds = options.confirm ?? (isLocalConsole() ? false : usualSeconds);
+  const tracking = new Tracking(site.access, () =>
+    tell('waiting until connection tracking has seen your SSH connection'),
+  );
+  const applyOptions = {
+    ...(confirmSeconds === false ? {} : { confirmSeconds }),
+    ...(saved === undefined ? {} : { expected: saved.digests }),
+    approve: async (live: LivePlan) => {
+      if (options.output === 'text') print(planText(live.plan));
+      await approve(await tracking.sessions(), live);
+    },
+  };
+  try {
+    return await applyAndWait(site, target.value, applyOptions, options, faultCode);
+  } finally {
+    await tracking.end();
+  }
+}
+
+/** A signal ends the waiting, never the loading: what was loaded stays until the deadline all the same. */
+function applyAndWait(
+  site: Site,
+  target: Target,
+  applyOptions: ApplyOptions,
+  { output, wait = false }: ApplyCommandOptions,
+  faultCode: number,
+): Promise<number> {
+  return untilInterrupted(async (signal) => {
+    const applied = await applyTarget(site, target, applyOptions);
+    if (output === 'json') printJson('apply', applied);
+    if (applied.outcome === 'confirmed') tell('loaded and kept');
+    const { deadline } = applied;
+    if (deadline === undefined) return faultCode;
+    tell(`loaded; ${comesBack(deadline)}: over a new connection, \`bridgekeeper confirm\``);
+    if (!wait && !process.stderr.isTTY) return faultCode;
+    const decision = await untilDecided(site.state, deadline, signal);
+    if (decision === 'undecided') tell(`not waiting any longer; ${comesBack(deadline)}`);
+    return decision === 'rolled-back' ? exitCodes.rolledBack : faultCode;
+  });
+}
+
+function comesBack(deadline: number): string {
+  const left = Math.max(0, Math.ceil((deadline - Date.now()) / 1000));
+  return `the previous rules come back in ${left} s unless this is confirmed`;
+}
+
+function readPlan(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new HostError('unreadable', `cannot read ${file}: ${(cause as Error).message}`, cause);
+  }
+}
+
+/** The policy of the plan for the host as it is now; that both are as they were is asked before anything is loaded. */
+async function savedTarget(saved: PlanFile, { state }: Site, options: LiveOptions): Promise<Checked<Target>> {
+  const policy = parsePolicy(saved.policyText, saved.policyFile);
+  const host = await readHostFacts(options.host, policy.value);
+  if (host.value === undefined) return { diagnostics: [...policy.diagnostics, ...host.diagnostics] };
+  const target = targetOfText(saved, host.value, readNumbering(state));
+  return { ...target, diagnostics: [...host.diagnostics, ...target.diagnostics] };
+}
+
+/** @throws HostError 'lockout' */
+async function assertNoLockout(
+  sessions: readonly SshSession[],
+  target: Target,
+  { plan }: LivePlan,
+  allowed: boolean,
+): Promise<void> {
+  const found = plan.steps.length === 0 ? [] : lockouts(sessions, target.ruleset, target.list, target.host);
+  if (found.length === 0) return;
+  const text = lockoutText(found);
+  if (!allowed) throw new HostError('lockout', `${text}\nnothing was changed; --allow-lockout does it all the same`);
+  tell(text);
+}
+
+async function dryRun(
+  site: Site,
+  target: Target,
+  approve: (sessions: readonly SshSession[], live: LivePlan) => Promise<void>,
+  { output }: ApplyCommandOptions,
+  exitCode: number,
+): Promise<number> {
+  const live = await livePlan(site, target);
+  if (output === 'json') printJson('apply', { outcome: 'dry-run', digests: live.digests, steps: live.plan.steps });
+  else print(planText(live.plan));
+  await approve(await sshSessions(site.access), live);
+  tell('dry run: nothing was changed');
+  return exitCode;
+}

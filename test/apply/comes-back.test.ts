@@ -1,0 +1,209 @@
+// Whatever becomes of the command, its session or the machine: an unconfirmed change is gone by its deadline, and a
+// confirmed one stays. Each row many times, several hosts at once.
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { applyTarget } from '../../src/apply/live/apply.ts';
+import { readPending, timerPid } from '../../src/apply/live/pending.ts';
+import type { Access } from '../../src/machine/access.ts';
+import type { Backend } from '../../src/model/ruleset.ts';
+import { needsRoot } from '../support/namespace.ts';
+import { root } from '../support/run-cli.ts';
+import { LiveHost } from './live-host.ts';
+
+/** Every row 20 times takes some minutes: BRIDGEKEEPER_FULL=1. */
+const times = process.env.BRIDGEKEEPER_FULL === '1' ? 20 : 5;
+const atOnce = 5;
+
+/** Seconds until the old rules come back, and how much later they may be there. */
+const deadline = 2;
+const graceMs = 1_000;
+
+async function manyTimes(run: (host: LiveHost) => Promise<void>): Promise<void> {
+  let left = times;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) {
+      const host = await LiveHost.build();
+      try {
+        await run(host);
+      } finally {
+        await host.close();
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+type Begun = { readonly host: LiveHost; readonly old: string; readonly command: ChildProcess };
+
+/** The old rules are confirmed, and a change waits. */
+async function begin(host: LiveHost, start: (args: readonly string[]) => ChildProcess): Promise<Begun> {
+  await host.applyHere('ssh');
+  const old = await host.digest();
+  const command = start(['apply', '--policy', host.policy('http'), '--confirm', `${deadline}s`, '--wait']);
+  await host.untilStage('armed');
+  for (let polls = 0; (await host.digest()) === old; polls++) assert.ok(polls < 100, 'the change was never loaded');
+  return { host, old, command };
+}
+
+async function assertComesBack({ host, old, command }: Begun): Promise<void> {
+  const until = readPending(host.state)?.journal.deadline;
+  assert.ok(until !== undefined);
+  const back = await host.untilStage('rolled-back');
+  assert.ok(back <= until + graceMs, `${back - until} ms after the deadline`);
+  assert.equal(await host.digest(), old);
+  if (command.exitCode === null && command.signalCode === null) await once(command, 'exit');
+}
+
+/** nsenter and script become the program, or pass on what they get. */
+const causes: readonly (readonly [
+  cause: string,
+  start: 'start' | 'startOnTerminal',
+  cause: (command: ChildProcess) => void,
+])[] = [
+  ['nothing happens', 'start', () => undefined],
+  ['the session is closed', 'startOnTerminal', (command) => command.kill('SIGKILL')],
+  ['the command gets SIGHUP', 'start', (command) => command.kill('SIGHUP')],
+  ['the command gets SIGTERM', 'start', (command) => command.kill('SIGTERM')],
+  ['the command gets SIGKILL', 'start', (command) => command.kill('SIGKILL')],
+  ['somebody presses Ctrl-C', 'start', (command) => command.kill('SIGINT')],
+];
+
+suite('an unconfirmed change', { skip: needsRoot }, () => {
+  for (const [cause, start, act] of causes) {
+    test(`${cause}: ${times} times the old rules are back by the deadline`, async () => {
+      const codes: (number | null)[] = [];
+      await manyTimes(async (host) => {
+        const begun = await begin(host, (args) => host[start](args));
+        act(begun.command);
+        await assertComesBack(begun);
+        codes.push(begun.command.exitCode);
+      });
+      assert.equal(codes.length, times);
+      if (cause === 'nothing happens') assert.deepEqual(new Set(codes), new Set([4]));
+      if (cause === 'somebody presses Ctrl-C') assert.deepEqual(new Set(codes), new Set([130]));
+    });
+  }
+
+  test(`the machine goes down: ${times} times the boot loads the old rules, without Node`, async () => {
+    await manyTimes(async (host) => {
+      const { old, command } = await begin(host, (args) => host.start(args));
+      command.kill('SIGKILL');
+      process.kill(-(timerPid(host.state) ?? Number.NaN), 'SIGKILL');
+      await host.reboot();
+      const { code, stderr } = await host.namespace.run('env', [
+        '-i',
+        join(root, 'bin', 'bridgekeeper-boot'),
+        host.state,
+      ]);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /not confirmed/);
+      assert.equal(await host.digest(), old);
+      assert.equal(readPending(host.state)?.stage, 'rolled-back');
+    });
+  });
+});
+
+suite('a command that is stopped until the time is over, and then goes on', { skip: needsRoot }, () => {
+  /** The load itself begins only after the deadline, as when the process or the machine was suspended. */
+  const late = (access: Access, loads: (program: string, args: readonly string[]) => boolean): Access => ({
+    ...access,
+    start: (program, args) =>
+      loads(program, args)
+        ? access.start('sh', ['-c', 'sleep 2.5; exec "$@"', 'sh', program, ...args])
+        : access.start(program, args),
+  });
+
+  const ways: readonly (readonly [Backend, (program: string, args: readonly string[]) => boolean])[] = [
+    ['nft', (_program, args) => args.some((arg) => arg.endsWith('transaction.nft'))],
+    ['iptables', (program) => program === 'iptables-restore'],
+  ];
+  for (const [backend, loads] of ways) {
+    test(`${backend}: the old rules stay`, async (t) => {
+      const host = await LiveHost.build();
+      t.after(() => host.close());
+      await applyTarget(host.site, host.target('ssh', undefined, backend), {});
+      const old = await host.digest();
+      const site = { ...host.site, access: late(host.site.access, loads) };
+      const applied = applyTarget(site, host.target('http', undefined, backend), { confirmSeconds: 1 });
+      await assert.rejects(applied, { code: 'rolled-back' });
+      assert.equal(await host.digest(), old);
+      assert.equal(readPending(host.state)?.stage, 'rolled-back');
+      const { stdout } = await host.namespace.run('nft', ['list', 'tables']);
+      assert.doesNotMatch(stdout, /bk_/);
+      await applyTarget(host.site, host.target('http', undefined, backend), {});
+      assert.notEqual(await host.digest(), old);
+    });
+  }
+});
+
+suite('a confirmed change', { skip: needsRoot }, () => {
+  test('stays, also over a reboot; the command that waited ends well', async (t) => {
+    const host = await LiveHost.build();
+    t.after(() => host.close());
+    const { command, old } = await begin(host, (args) => host.start(args));
+    await host.mustRun(['confirm']);
+    const fresh = await host.digest();
+    assert.notEqual(fresh, old);
+    const [code] = command.exitCode === null ? await once(command, 'exit') : [command.exitCode];
+    assert.equal(code, 0);
+    await sleep(deadline * 1000 + 500);
+    assert.equal(await host.digest(), fresh);
+    await host.reboot();
+    await host.namespace.run(join(root, 'bin', 'bridgekeeper-boot'), [host.state]);
+    assert.equal(await host.digest(), fresh);
+  });
+
+  test(`${times} times confirmed at the last moment: the kernel has what the state says`, async () => {
+    const ends = { confirmed: 0, back: 0 };
+    await manyTimes(async (host) => {
+      const { old } = await begin(host, (args) => host.start(args));
+      const until = readPending(host.state)?.journal.deadline ?? 0;
+      // the program takes some tenths of a second to begin
+      await sleep(Math.max(0, until - Date.now() - 400 * Math.random()));
+      const { code, stderr } = await host.run(['confirm']);
+      await host.untilStage(undefined, 'rolled-back');
+      if (code === 0) {
+        ends.confirmed++;
+        assert.notEqual(await host.digest(), old);
+      } else {
+        ends.back++;
+        assert.equal(code, 4, stderr);
+        assert.equal(await host.digest(), old);
+      }
+      const status = JSON.parse(await host.mustRun(['status', '-o', 'json']));
+      assert.deepEqual(status.drift, []);
+    });
+    assert.equal(ends.confirmed + ends.back, times);
+  });
+
+  test('a confirmation that was broken off is finished at boot', async (t) => {
+    const host = await LiveHost.build();
+    t.after(() => host.close());
+    const { old } = await begin(host, (args) => host.start(args));
+    const fresh = await host.digest();
+    process.kill(-(timerPid(host.state) ?? Number.NaN), 'SIGKILL');
+    renameSync(join(host.state, 'pending', 'armed'), join(host.state, 'pending', 'confirmed'));
+    await host.reboot();
+    await host.namespace.run(join(root, 'bin', 'bridgekeeper-boot'), [host.state]);
+    assert.equal(await host.digest(), fresh);
+    assert.notEqual(fresh, old);
+  });
+
+  test('a timer that was killed: the next command takes the change back', async (t) => {
+    const host = await LiveHost.build();
+    t.after(() => host.close());
+    const { old, command } = await begin(host, (args) => host.start(args));
+    command.kill('SIGKILL');
+    process.kill(-(timerPid(host.state) ?? Number.NaN), 'SIGKILL');
+    await sleep(deadline * 1000 + 2_500);
+    assert.match(await host.mustRun(['status']), /the timer is dead/);
+    const { code } = await host.run(['confirm']);
+    assert.equal(code, 4);
+    assert.equal(await host.digest(), old);
+  });
+});

@@ -1,0 +1,90 @@
+// The policy in force for the host as it is now: guests that come and go while a change waits or not, and rules that
+// somebody changed.
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { applyTarget } from '../../src/apply/live/apply.ts';
+import { refreshRules } from '../../src/apply/live/refresh.ts';
+import { makeStateDirectory } from '../../src/apply/live/state.ts';
+import { readStatus } from '../../src/apply/live/status.ts';
+import type { Host } from '../../src/model/host.ts';
+import type { Ruleset } from '../../src/model/ruleset.ts';
+import { mustRun, needsRoot } from '../support/namespace.ts';
+import { hostWith, LiveHost } from './live-host.ts';
+
+async function refreshed(live: LiveHost, host: Host, known?: Ruleset) {
+  const result = await refreshRules(live.site, host, known);
+  assert.ok(result);
+  return result;
+}
+
+suite('guests come and go', { skip: needsRoot }, () => {
+  test('elements are all that changes, and base chains stay; without news nothing is written', async (t) => {
+    const live = await LiveHost.build();
+    t.after(() => live.close());
+    await live.applyHere('ssh');
+    const both = await live.digest();
+    const since = (await readStatus(live.site, hostWith(['g1', 'g2']))).current?.loadedAt;
+    let known: Ruleset | undefined;
+    for (const ports of [['g1'], ['g1', 'g2'], ['g1', 'g2', 'g3'], ['g1', 'g2']]) {
+      const { target, changed, elementsOnly } = await refreshed(live, hostWith(ports), known);
+      assert.ok(changed && elementsOnly, `${ports.join()}: ${changed} ${elementsOnly}`);
+      assert.deepEqual((await readStatus(live.site, hostWith(ports))).drift, []);
+      known = target.ruleset;
+    }
+    assert.equal(await live.digest(), both);
+    assert.equal((await readStatus(live.site, hostWith(['g1', 'g2']))).current?.loadedAt, since);
+    assert.equal((await refreshed(live, hostWith(['g1', 'g2']), known)).changed, false);
+  });
+
+  test('what somebody changed is put right', async (t) => {
+    const live = await LiveHost.build();
+    t.after(() => live.close());
+    await live.applyHere('ssh');
+    const right = await live.digest();
+    const host = hostWith(['g1', 'g2']);
+    for (const argv of [
+      ['flush', 'chain', 'bridge', 'bk', 'prerouting'],
+      ['delete', 'table', 'ip', 'bk'],
+      ['flush', 'ruleset'],
+    ]) {
+      await mustRun(live.namespace, 'nft', argv);
+      assert.equal((await refreshed(live, host)).changed, true);
+      assert.equal(await live.digest(), right);
+    }
+  });
+
+  test('a guest comes while a change waits: it is there, and the way back leads to the old policy with it', async (t) => {
+    const live = await LiveHost.build();
+    t.after(() => live.close());
+    await live.applyHere('ssh');
+    await applyTarget(live.site, live.target('http'), { confirmSeconds: 2 });
+    const { target } = await refreshed(live, hostWith(['g1']));
+    assert.match(target.policyText, /service: http/);
+    await live.untilStage('rolled-back');
+    const { current, drift } = await readStatus(live.site, hostWith(['g1']));
+    assert.match(current?.texts.policy ?? '', /service: ssh/);
+    // the old policy's rules for the host of today; the generation still says what it was when it was loaded
+    const again = await refreshed(live, hostWith(['g1']));
+    assert.equal(again.target.policyText.includes('service: ssh'), true);
+    assert.ok(drift.every(({ words }) => !words.includes('by somebody else')));
+    assert.deepEqual((await readStatus(live.site, hostWith(['g1']))).drift, []);
+  });
+
+  test('a wrong belief of what is loaded is refused, and nothing is changed', async (t) => {
+    const live = await LiveHost.build();
+    t.after(() => live.close());
+    await live.applyHere('ssh');
+    const { target } = await refreshed(live, hostWith(['g1']));
+    await mustRun(live.namespace, 'nft', ['flush', 'ruleset']);
+    await assert.rejects(refreshRules(live.site, hostWith(['g1', 'g2']), target.ruleset), { code: 'load-refused' });
+    assert.equal((await refreshed(live, hostWith(['g1', 'g2']))).changed, true);
+    assert.deepEqual((await readStatus(live.site, hostWith(['g1', 'g2']))).drift, []);
+  });
+
+  test('nothing was ever applied: nothing to keep up to date', async (t) => {
+    const live = await LiveHost.build();
+    t.after(() => live.close());
+    makeStateDirectory(live.state);
+    assert.equal(await refreshRules(live.site, hostWith(['g1'])), undefined);
+  });
+});

@@ -1,0 +1,135 @@
+// One guest's fault is one guest's: its port is closed, the fault is named, everybody else gets what the policy says.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { mustRun, needsRoot } from '../support/namespace.ts';
+import { LiveHost, policyText } from './live-host.ts';
+
+/** Web and db stand before: what comes here is the third. */
+const rows: readonly (readonly [what: string, lines: readonly string[], closed: readonly string[], words: RegExp])[] = [
+  [
+    'an address that another guest has',
+    ['  bad: { ip: 10.0.0.13, port: g3 }', '  worse: { ip: 10.0.0.13, port: g4 }'],
+    ['g3', 'g4'],
+    /:5:\d+: error\[duplicate-address\]: 'bad' and 'worse' have the same address/,
+  ],
+  [
+    'the address of the host',
+    ['  bad: { ip: 10.0.0.1, port: g3 }'],
+    ['g3', 'g4'],
+    /:4:\d+: error\[duplicate-address\]: guest 'bad' has the host's own address/,
+  ],
+  [
+    'a whole network for an address',
+    ['  bad: { ip: 10.0.0.0/8, port: g3 }'],
+    ['g3', 'g4'],
+    /:4:\d+: error\[bad-address\]/,
+  ],
+  [
+    'a port that is not there',
+    ['  bad: { ip: 10.0.0.13, port: g9 }'],
+    ['g3', 'g4'],
+    /:4:\d+: error\[unknown-port\]: no bridge has a port 'g9'/,
+  ],
+  [
+    'a hostile name',
+    ["  'x\"; touch pwned; #': { ip: 10.0.0.13, port: g3 }"],
+    ['g3', 'g4'],
+    /:4:\d+: error\[bad-name\]/,
+  ],
+  [
+    'a hostile port',
+    ["  bad: { ip: 10.0.0.13, port: 'g3\"; flush ruleset; #' }"],
+    ['g3', 'g4'],
+    /:4:\d+: error\[bad-interface\]/,
+  ],
+  [
+    'two guests at one port',
+    ['  bad: { ip: 10.0.0.13, port: g3 }', '  worse: { ip: 10.0.0.14, port: g3 }'],
+    ['g3', 'g4'],
+    /:5:\d+: error\[port-conflict\]/,
+  ],
+  [
+    "another guest's MAC",
+    [
+      '  bad: { ip: 10.0.0.13, port: g3, mac: "52:54:00:00:00:13" }',
+      '  worse: { ip: 10.0.0.14, port: g4, mac: "52:54:00:00:00:13" }',
+    ],
+    ['g3', 'g4'],
+    /:5:\d+: error\[duplicate-mac\]/,
+  ],
+];
+
+suite('bad tenants', { skip: needsRoot }, () => {
+  for (const backend of ['nft', 'iptables']) {
+    for (const [what, lines, closed, words] of rows) {
+      test(`${backend}: ${what}`, async (t) => {
+        const host = await LiveHost.build(['g1', 'g2', 'g3', 'g4']);
+        t.after(() => host.close());
+        await mustRun(host.namespace, 'ip', ['address', 'add', '10.0.0.1/24', 'dev', 'br0']);
+        const policy = host.file('policy.yaml', policyText('ssh').replace('allow:\n', `${lines.join('\n')}\nallow:\n`));
+        const { code, stderr } = await host.run(['apply', '--policy', policy, '--no-confirm', '--backend', backend]);
+        assert.equal(code, 1, stderr);
+        assert.match(stderr, words);
+        const { rules, drift } = JSON.parse((await host.run(['status', '-o', 'json'])).stdout);
+        assert.deepEqual(drift, []);
+        const ids = rules.map(({ id }: { id: string }) => id);
+        for (const id of ['guest/web/in/source', 'guest/db/out/destination', 'guest/web/allow/web-to-db-ssh'])
+          assert.ok(ids.includes(id), id);
+        for (const port of closed)
+          assert.ok(ids.includes(`port/${port}/closed/in`), `${port} is closed: ${ids.join()}`);
+        assert.equal(existsSync(join(process.cwd(), 'pwned')) || existsSync(join(host.directory, 'pwned')), false);
+      });
+    }
+  }
+
+  test('a port with a hostile name is named, and everybody else is applied', async (t) => {
+    const host = await LiveHost.build(['g1', 'g2']);
+    t.after(() => host.close());
+    const name = 'a";drop#';
+    await mustRun(host.namespace, 'ip', ['link', 'add', name, 'type', 'veth', 'peer', 'name', 'other']);
+    await mustRun(host.namespace, 'ip', ['link', 'set', name, 'master', 'br0']);
+    const { code, stderr } = await host.run(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    assert.equal(code, 1);
+    assert.match(stderr, /error\[bad-interface\]: the interface 'a";drop#', a port of 'br0', is left out/);
+    const { rules } = JSON.parse((await host.run(['status', '-o', 'json'])).stdout);
+    assert.ok(rules.some(({ id }: { id: string }) => id === 'guest/web/in/source'));
+  });
+
+  for (const [who, known] of [
+    ['the guest itself', true],
+    ['a port that came later, in the name of a guest', false],
+  ] as const) {
+    test(`what ${who} sends to the host ${known ? 'arrives' : 'does not arrive'}`, async (t) => {
+      const host = await LiveHost.build(['g1', 'g2']);
+      t.after(() => host.close());
+      const { namespace } = host;
+      await mustRun(namespace, 'ip', ['address', 'add', '10.0.0.1/24', 'dev', 'br0']);
+      await mustRun(namespace, 'ip', ['link', 'set', 'br0', 'address', '52:54:00:00:00:01']);
+      const policy = policyText('ssh').replace('allow:', 'allow:\n  - { from: web, to: host, service: ping }');
+      await host.mustRun(['apply', '--policy', host.file('policy.yaml', policy), '--no-confirm']);
+      await mustRun(namespace, 'ip', ['-batch', '-'], host.portLines('g9').join('\n'));
+      const pid = await host.guest(known ? 'g1' : 'g9', '10.0.0.11/24', '52:54:00:00:00:11');
+      const there = (...argv: readonly string[]) => namespace.run('nsenter', ['-n', '-t', String(pid), '--', ...argv]);
+      const card = `${known ? 'eg1' : 'eg9'}-${namespace.pid}`;
+      await there('ip', 'neighbour', 'add', '10.0.0.1', 'lladdr', '52:54:00:00:00:01', 'dev', card);
+      await there('ping', '-c', '3', '-i', '0.2', '-W', '1', '10.0.0.1');
+      const { stdout } = await mustRun(namespace, 'nstat', ['-asz', 'IcmpInEchos']);
+      const echos = Number(/IcmpInEchos\s+(\d+)/.exec(stdout)?.[1]);
+      assert.equal(echos > 0, known, stdout);
+    });
+  }
+
+  test('a policy that is wrong as a whole changes nothing', async (t) => {
+    const host = await LiveHost.build();
+    t.after(() => host.close());
+    await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    const before = await host.digest();
+    const wrong = host.file('wrong.yaml', policyText('ssh').replace('to: db', 'to: dbb'));
+    const { code, stderr } = await host.run(['apply', '--policy', wrong, '--no-confirm']);
+    assert.equal(code, 1);
+    assert.match(stderr, /unknown-name/);
+    assert.equal(await host.digest(), before);
+  });
+});
