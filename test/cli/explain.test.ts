@@ -19,6 +19,10 @@ const forms: readonly (readonly [source: string, line: string])[] = [
   ['dmesg', `[ 1245.082097] ${text}`],
   ['dmesg -r', `<4>[ 1245.082097] ${text}`],
   ['dmesg -T', `[Fri Mar 17 13:21:53 2017] ${text}`],
+  ['dmesg -x', `kern  :warn  : [ 1245.082097] ${text}`],
+  ['dmesg -H', `[  +0.000275] ${text}`],
+  ['dmesg, where printk names its caller', `[ 1245.082097] [    C1] ${text}`],
+  ['the journal, json', JSON.stringify({ _TRANSPORT: 'kernel', _HOSTNAME: 'mytux', MESSAGE: text })],
   ['the text alone', text],
 ];
 
