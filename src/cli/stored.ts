@@ -1,5 +1,6 @@
 // What another process stores, as it comes: the store is looked at again when somebody has committed.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PacketPaths } from '../watch/packet-paths.ts';
 import type { EventFilter } from '../watch/store/event-filter.ts';
 import { StoreReader } from '../watch/store/store-reader.ts';
 import type { Attribute } from './attribute.ts';
@@ -26,11 +27,12 @@ export async function showStored(
   try {
     let { event: afterId, gap: afterGap } = shown ?? reader.last();
     let version = -1;
+    const paths = new PacketPaths();
     while (!signal.aborted) {
       await sleep(pollMs, undefined, { signal }).catch(() => undefined);
       if (reader.version() === version) continue;
       version = reader.version();
-      afterId = await showEvents(reader, { ...filter, afterId }, { format, attribute });
+      afterId = await showEvents(reader, { ...filter, afterId }, { format, attribute }, paths);
       const gaps = reader.gaps(filter, afterGap);
       afterGap = gaps.at(-1)?.id ?? afterGap;
       await printLines(gaps.flatMap((gap) => shownGap(gap, format)));
@@ -44,10 +46,11 @@ async function showEvents(
   reader: StoreReader,
   filter: EventFilter & { readonly afterId: number },
   { format, attribute }: Showing,
+  paths: PacketPaths,
 ): Promise<number> {
   let last = filter.afterId;
   let lines: string[] = [];
-  for (const event of reader.events(filter, 'stored')) {
+  for (const event of reader.events(filter, 'stored', paths)) {
     last = event.id;
     lines.push(printed(format, attribute(event)));
     if (lines.length < atOnce) continue;

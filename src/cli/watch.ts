@@ -2,6 +2,7 @@
 import { accessNamed } from '../machine/access.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
+import { PacketPaths } from '../watch/packet-paths.ts';
 import { sourcesNamed } from '../watch/sources/known-sources.ts';
 import { pause, type Source } from '../watch/sources/source.ts';
 import { follow, type Keeper, memoryKeeper, type Told } from '../watch/store/follow.ts';
@@ -96,30 +97,30 @@ async function followAndShow(
 ): Promise<number> {
   tellSources(sources);
   const kinds = new Set<Told['kind']>();
+  const paths = new PacketPaths();
   await follow(sources, keeper, signal, async (told) => {
     for (const { kind } of told) kinds.add(kind);
-    await show(told, showing);
+    await printLines(told.flatMap((one) => shown(one, showing, paths)));
   });
   return kinds.has('finding') && kinds.size === 1 ? exitCodes.refused : exitCodes.fine;
 }
 
 function tellSources(sources: readonly Source[]): void {
-  const names = sources.map(({ host, name }) => (host === '' ? name : `ssh:${host}/${name}`));
-  tell(`following ${names.join(', ')}`);
-}
-
-async function show(told: readonly Told[], showing: Showing): Promise<void> {
-  const lines = told.flatMap((one) => shown(one, showing));
-  if (lines.length > 0) await printLines(lines);
+  const there = sources.filter(({ isAbsent }) => isAbsent !== true);
+  tell(`following ${there.map(({ host, name }) => (host === '' ? name : `ssh:${host}/${name}`)).join(', ')}`);
+  const absent = sources.filter(({ isAbsent }) => isAbsent === true).map(({ name }) => name.replace(/^[a-z]+:/, ''));
+  if (absent.length > 0) tell(`not there, and followed when they come: ${absent.join(', ')}`);
 }
 
 /** Data goes to stdout; what is to be said about a source goes to stderr. */
-function shown(told: Told, { format, attribute }: Showing): readonly string[] {
+function shown(told: Told, { format, attribute }: Showing, paths: PacketPaths): readonly string[] {
   const { host, source } = told;
   switch (told.kind) {
     case 'event': {
       const { id, record, event } = told;
-      return [printed(format, attribute({ ...record, id, host, sources: [source], event }))];
+      const { wall, wallSpan = 0 } = record;
+      const path = paths.of({ id, host, wall, wallSpan, event });
+      return [printed(format, attribute({ ...record, id, host, sources: [source], event, path }))];
     }
     case 'gap':
       return shownGap(told, format);
