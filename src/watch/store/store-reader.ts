@@ -80,7 +80,7 @@ export class StoreReader {
     const { sql, values } = conditionOf(filter);
     const by = order === 'time' ? 'wall, event.id' : 'event.id';
     const statement = this.#database.prepare(
-      `SELECT ${columns} FROM event LEFT JOIN boot ON boot.id = event.boot WHERE ${qualified(sql)} ORDER BY ${by}`,
+      `SELECT ${columns} FROM event LEFT JOIN boot ON boot.id = event.boot WHERE ${sql} ORDER BY ${by}`,
     );
     for (const row of statement.iterate(...values)) {
       const found = this.#eventOf(row as Readonly<Record<string, Column>>);
@@ -149,9 +149,4 @@ export class StoreReader {
       this.#sources.set(Number(id), String(source));
     }
   }
-}
-
-/** `id` alone would be that of the boot, too. */
-function qualified(sql: string): string {
-  return sql.replace(/\bid\b/g, 'event.id');
 }
