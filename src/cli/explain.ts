@@ -1,7 +1,6 @@
 // `explain`: lines of the firewall log in plain sentences: who sent what, what he claimed, which rule decided by which line
 // of the policy, and whether it looks like an attack.
 import { statSync } from 'node:fs';
-import { explainEvent } from '../explain/explain.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import { explanationText } from '../explain/sentences.ts';
 import { HostError } from '../model/host-error.ts';
@@ -110,12 +109,11 @@ class LineExplainer {
   }
 
   explain(line: Buffer): Explained | undefined {
-    const { site, seen, prefixes, isUnknown } = this.#known;
+    const { explainer, prefixes, isUnknown } = this.#known;
     const { text, saidHost } = isJournalJson(line) ? journalledText(line) : this.#headless(line);
     const event = parseLogLine(text, prefixes);
     if (event === undefined) return undefined;
-    seen.learn(event);
-    const explanation = explainEvent(event, site, { seen, saidHost });
+    const explanation = explainer.explain(event, saidHost);
     return { event, explanation: isUnknown === true ? withoutHost(explanation) : explanation };
   }
 
