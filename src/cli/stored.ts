@@ -10,7 +10,12 @@ import { printLines } from './print-lines.ts';
 const pollMs = 200;
 const atOnce = 500;
 
-export type Showing = { readonly format: EventFormat; readonly attribute: Attribute };
+export type Showing = {
+  readonly format: EventFormat;
+  readonly attribute: Attribute;
+  /** Before lines are attributed: host and policy may have changed. */
+  readonly refresh: () => Promise<void>;
+};
 
 /** What has been shown already. */
 export type Shown = { readonly event: number; readonly gap: number };
@@ -20,7 +25,7 @@ export async function showStored(
   directory: string,
   filter: EventFilter,
   signal: AbortSignal,
-  { format, attribute }: Showing,
+  showing: Showing,
   shown?: Shown,
 ): Promise<void> {
   const reader = new StoreReader(directory);
@@ -32,10 +37,11 @@ export async function showStored(
       await sleep(pollMs, undefined, { signal }).catch(() => undefined);
       if (reader.version() === version) continue;
       version = reader.version();
-      afterId = await showEvents(reader, { ...filter, afterId }, { format, attribute }, paths);
+      await showing.refresh();
+      afterId = await showEvents(reader, { ...filter, afterId }, showing, paths);
       const gaps = reader.gaps(filter, afterGap);
       afterGap = gaps.at(-1)?.id ?? afterGap;
-      await printLines(gaps.flatMap((gap) => shownGap(gap, format)));
+      await printLines(gaps.flatMap((gap) => shownGap(gap, showing.format)));
     }
   } finally {
     reader.close();

@@ -7,13 +7,13 @@ import { sourcesNamed } from '../watch/sources/known-sources.ts';
 import { pause, type Source } from '../watch/sources/source.ts';
 import { follow, type Keeper, memoryKeeper, type Told } from '../watch/store/follow.ts';
 import { openStoreWriter, type StoreWriter } from '../watch/store/store-writer.ts';
-import { attributeBy } from './attribute.ts';
+import { CurrentSite } from './current-site.ts';
 import { printed } from './event-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { untilInterrupted } from './interrupted.ts';
 import { type Format, tell } from './output.ts';
 import { printLines } from './print-lines.ts';
-import { type SiteOptions, siteAtHand } from './site.ts';
+import type { SiteOptions } from './site.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 import { type Showing, shownGap, showStored } from './stored.ts';
 
@@ -32,7 +32,8 @@ export async function watch(names: readonly string[], options: WatchOptions): Pr
   if (names.includes('-') && (host === '-' || policy === '-'))
     throw new HostError('usage', 'standard input cannot be the lines and also the host or the policy');
   const access = accessNamed(options.access);
-  const showing = { format, attribute: attributeBy(await siteAtHand(undefined, options)) };
+  const site = await CurrentSite.read(undefined, options);
+  const showing = { format, attribute: site.attribute, refresh: () => site.refresh() };
   return untilInterrupted(async (signal) => {
     const sources = await sourcesNamed(names, signal, access);
     if (!isStored(names, options)) {
@@ -100,6 +101,7 @@ async function followAndShow(
   const paths = new PacketPaths();
   await follow(sources, keeper, signal, async (told) => {
     for (const { kind } of told) kinds.add(kind);
+    if (told.some(({ kind }) => kind === 'event')) await showing.refresh();
     await printLines(told.flatMap((one) => shown(one, showing, paths)));
   });
   return kinds.has('finding') && kinds.size === 1 ? exitCodes.refused : exitCodes.fine;

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { exampleTexts } from '../support/compiled.ts';
 import { freshDirectory, program, runCli, runProgram } from '../support/run-cli.ts';
 import { goldenText } from '../yaml/golden.ts';
 
@@ -142,4 +143,42 @@ test('an event has one form: as it comes, as it is kept, and as another one show
     'one packet over two bridges',
   );
   assert.ok(live.every(({ raw }) => String(raw) === String(raw).trimEnd()));
+});
+
+test('host and policy are read again when they change; a version with faults changes nothing', async (t) => {
+  const directory = freshDirectory(t);
+  const [host, policy] = [join(directory, 'host.yaml'), join(directory, 'policy.yaml')];
+  const texts = exampleTexts();
+  writeFileSync(host, texts.host);
+  writeFileSync(policy, texts.policy);
+  const argv = ['watch', '-', '--host', host, '--policy', policy];
+  const child = spawn(process.execPath, [program, ...argv], { stdio: ['pipe', 'pipe', 'pipe'] });
+  t.after(() => child.kill('SIGKILL'));
+  const said = { out: '', err: '' };
+  child.stdout.on('data', (chunk) => (said.out += chunk));
+  child.stderr.on('data', (chunk) => (said.err += chunk));
+  const shown = async (): Promise<string> => {
+    const before = said.out.length;
+    await sleep(1_100);
+    child.stdin.write(`${firstLine}\n`);
+    for (let waited = 0; waited < 100 && !said.out.slice(before).endsWith('\n'); waited++) await sleep(100);
+    return said.out.slice(before);
+  };
+  assert.match(await shown(), /vk63 \(kali3\)/);
+  writeFileSync(policy, 'guests: [');
+  assert.match(await shown(), /vk63 \(kali3\)/);
+  assert.match(said.err, /policy\.yaml:1:.*error[\s\S]*have faults: what was read before stays in use/);
+  rmSync(policy);
+  assert.match(await shown(), /vk63 \(kali3\)/);
+  assert.match(said.err, /cannot read .*policy\.yaml.*; what was read before stays in use/);
+  const errors = said.err;
+  assert.match(await shown(), /vk63 \(kali3\)/);
+  assert.equal(said.err, errors, 'said once');
+  writeFileSync(host, texts.host.replaceAll('kali3', 'mallory'));
+  writeFileSync(policy, texts.policy.replaceAll('kali3', 'mallory'));
+  assert.match(await shown(), /vk63 \(mallory\)/);
+  assert.match(said.err, /were read again$/m);
+  child.stdin.end();
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 0);
 });
