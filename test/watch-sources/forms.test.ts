@@ -244,6 +244,24 @@ describe('many repeats', () => {
   });
 });
 
+describe('a file of lines of journalctl -o json', () => {
+  it('is read as they are, trusted as far as the file is', () => {
+    const json = (facility: number): Buffer =>
+      Buffer.from(JSON.stringify({ _TRANSPORT: 'kernel', SYSLOG_FACILITY: `${facility}`, MESSAGE: 'A#041 IN=b' }));
+    for (const [kernel, other] of [
+      [2, 1],
+      [0, 0],
+    ] as const) {
+      const lines = new TextLines({ kernel, other }, { notAfter: () => 1_700_000_000_000 });
+      const items = [0, 1].flatMap((facility) => lines.items(json(facility)));
+      assert.deepEqual(items, [
+        { kind: 'record', trust: kernel, facility: 0, text: Buffer.from('A#041 IN=b') },
+        { kind: 'record', trust: other, facility: 1, text: Buffer.from('A#041 IN=b') },
+      ]);
+    }
+  });
+});
+
 describe('what daemons say of loss', () => {
   const rows: readonly [text: string, lost: ReturnType<typeof lossOf>][] = [
     ['Missed 17 kernel messages', { exact: 17 }],
