@@ -82,11 +82,15 @@ async function watchStoring(
   signal: AbortSignal,
   showing: Showing,
 ): Promise<number> {
+  let code: number;
   try {
-    return await followAndShow(sources, writer, signal, showing);
-  } finally {
-    await writer.close();
+    code = await followAndShow(sources, writer, signal, showing);
+  } catch (error) {
+    await writer.close().catch(() => undefined); // what went wrong first is what counts
+    throw error;
   }
+  await writer.close();
+  return code;
 }
 
 /** Sources that ended with a complaint and showed nothing could not be had. */
