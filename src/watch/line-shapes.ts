@@ -15,6 +15,9 @@ const { passHex, passIp4, passIp6, passMac, passName, passNumber, passOptions } 
 
 const none = -1;
 const mostShapes = 512;
+/** So many steps may be tried at one place; if TOS and its like are text, fewer. */
+const mostOthers = 16;
+const mostTexts = 6;
 /** When there is no room for more shapes all are forgotten, but not before so many lines fitted none. */
 const mostMissed = 100_000;
 
@@ -65,10 +68,16 @@ export class LineShapes {
     if (this.#attempts - mostShapes > this.#read / linesOfAttempt) return;
     this.#attempts++;
     if (this.#isFull && this.#missed > mostMissed) this.#forget();
-    const shape = shapeOf(scan, bytes);
-    if (shape === undefined) return;
-    if (this.#shapes.length < mostShapes && this.#tree.add(shape.parts, this.#shapes.length)) this.#shapes.push(shape);
-    else this.#isFull = true;
+    const isLearned =
+      this.#add(shapeOf(scan, bytes, false), mostTexts) || this.#add(shapeOf(scan, bytes, true), mostOthers);
+    if (!isLearned) this.#isFull = true;
+  }
+
+  #add(shape: Shape | undefined, most: number): boolean {
+    if (shape === undefined) return true;
+    if (this.#shapes.length === mostShapes || !this.#tree.add(shape.parts, this.#shapes.length, most)) return false;
+    this.#shapes.push(shape);
+    return true;
   }
 
   #forget(): void {
@@ -122,11 +131,14 @@ function passText(
   if (from + length > end) return none;
   let at = from;
   let text = step + stepAt.text;
-  const wholeTo = from + (length & -4);
-  for (; at < wholeTo; at += 4, text++) if (view.getInt32(at, true) !== code[text]) return none;
   const to = from + length;
-  for (let rest = code[text] as number; at < to; at++, rest >>= 8) if (bytes[at] !== (rest & 255)) return none;
-  return to;
+  const lastWord = to - 4;
+  if (lastWord < from) {
+    for (let rest = code[text] as number; at < to; at++, rest >>= 8) if (bytes[at] !== (rest & 255)) return none;
+    return to;
+  }
+  for (; at < lastWord; at += 4, text++) if (view.getInt32(at, true) !== code[text]) return none;
+  return view.getInt32(lastWord, true) === code[text] ? to : none;
 }
 
 function takeShape(values: LineValues, shape: Shape): void {

@@ -27,14 +27,17 @@ const blank = 32;
 /** Longer lines are not learned. */
 const mostBytes = 1024;
 
-/** Of a line that may have one; `undefined` for what is too rare to be worth it. */
-export function shapeOf(scan: ScanState, bytes: Uint8Array): Shape | undefined {
+/**
+ * Of a line that may have one; `undefined` for what is too rare to be worth it. TOS, PREC, RES and marks have few values and
+ * cost less as text, but there may be others where they differ much.
+ */
+export function shapeOf(scan: ScanState, bytes: Uint8Array, isHexFree: boolean): Shape | undefined {
   if (scan.seen.some((_, slot) => scan.isUnread(slot))) return undefined;
   const parts: Part[] = [];
   const free = new Set<number>();
   let from = scan.header.outTo;
   for (let index = 0; index < scan.trail.count; index++) {
-    const found = fieldOf(scan, bytes, index);
+    const found = fieldOf(scan, bytes, index, isHexFree);
     if (found === undefined) return undefined;
     if (found.field === fields.end) continue;
     const slot = scan.trail.slots[index] as number;
@@ -71,7 +74,7 @@ type Found = { readonly field: number; readonly from: number; readonly to: numbe
 const text: Found = { field: fields.end, from: 0, to: 0 };
 
 /** What is free to differ in this word; `fields.end` where nothing is, `undefined` where the line cannot be learned. */
-function fieldOf(scan: ScanState, bytes: Uint8Array, index: number): Found | undefined {
+function fieldOf(scan: ScanState, bytes: Uint8Array, index: number, isHexFree: boolean): Found | undefined {
   const word = scan.trail.words[index] as number;
   const slot = scan.trail.slots[index] as number;
   const from = scan.trail.places[index] as number;
@@ -81,6 +84,7 @@ function fieldOf(scan: ScanState, bytes: Uint8Array, index: number): Found | und
       // the type of an ICMP message decides what comes behind it
       return word === words.icmpType ? text : { field: fields.number, from, to: whileIn(bytes, from, end, isDigit) };
     case kinds.hex: {
+      if (!isHexFree) return text;
       const digits = bytes[from] === zero && bytes[from + 1] === letterX ? from + 2 : from;
       return { field: fields.hex, from: digits, to: whileIn(bytes, digits, end, isHex) };
     }

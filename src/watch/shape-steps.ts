@@ -34,9 +34,7 @@ export const stepAt = {
   text: 5,
 } as const;
 
-const room = 1 << 14;
-/** So many steps may be tried at one place. */
-const mostOthers = 16;
+const room = 1 << 15;
 const root = stepAt.next;
 
 export class StepTree {
@@ -53,11 +51,11 @@ export class StepTree {
     this.#used = stepAt.text;
   }
 
-  /** `false` where there is no room for it. */
-  add(parts: readonly Part[], shape: number): boolean {
+  /** `false` where there is no room for it, or where already so many others are tried at one place. */
+  add(parts: readonly Part[], shape: number, mostOthers: number): boolean {
     let link: number = root;
     for (const part of parts) {
-      const step = this.#find(link, part) ?? this.#append(link, part);
+      const step = this.#find(link, part) ?? this.#append(link, part, mostOthers);
       if (step === undefined) return false;
       link = step + stepAt.next;
     }
@@ -79,7 +77,7 @@ export class StepTree {
   }
 
   /** Behind the steps that are there already. */
-  #append(link: number, { text, field, slot, most }: Part): number | undefined {
+  #append(link: number, { text, field, slot, most }: Part, mostOthers: number): number | undefined {
     const { code } = this;
     const words = packed(text);
     const step = this.#used;
@@ -98,8 +96,10 @@ export class StepTree {
   }
 }
 
+/** The last four bytes may overlap with those before. */
 function packed(text: Uint8Array): readonly number[] {
+  const last = Math.max(0, text.length - 4);
   return Array.from({ length: Math.ceil(text.length / 4) }, (_, word) =>
-    [3, 2, 1, 0].reduce((bits, byte) => (bits << 8) | (text[word * 4 + byte] ?? 0), 0),
+    [3, 2, 1, 0].reduce((bits, byte) => (bits << 8) | (text[Math.min(word * 4, last) + byte] ?? 0), 0),
   );
 }
