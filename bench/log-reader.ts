@@ -10,7 +10,7 @@ import { TextLines } from '../src/watch/sources/text-lines.ts';
 import { EventStore, sightingOf } from '../src/watch/store/event-store.ts';
 
 const [way = '', file = '', directory = ''] = process.argv.slice(2);
-const pieceSize = 1 << 16;
+const pieceSize = 1 << 20;
 const batchSize = 2_000;
 
 type TakeLine = (bytes: Buffer, from: number, to: number) => void;
@@ -18,26 +18,19 @@ type TakeLine = (bytes: Buffer, from: number, to: number) => void;
 function eachLine(take: TakeLine): void {
   const fd = openSync(file, 'r');
   const piece = Buffer.alloc(pieceSize);
+  const read = (at: number): number => readSync(fd, piece, at, pieceSize - at, null);
   let rest = 0;
-  for (;;) {
-    const got = readSync(fd, piece, rest, pieceSize - rest, null);
-    if (got === 0) break;
-    rest = linesIn(piece, rest + got, take);
+  for (let got = read(rest); got > 0; got = read(rest)) {
+    const end = rest + got;
+    let from = 0;
+    for (let to = piece.indexOf(10); to >= 0 && to < end; to = piece.indexOf(10, from)) {
+      take(piece, from, to);
+      from = to + 1;
+    }
+    piece.copyWithin(0, from, end);
+    rest = end - from;
   }
   closeSync(fd);
-}
-
-/** How many bytes of an unfinished line there are: they are at the beginning then. */
-function linesIn(piece: Buffer, end: number, take: TakeLine): number {
-  let from = 0;
-  for (;;) {
-    const to = piece.indexOf(10, from);
-    if (to < 0 || to >= end) break;
-    take(piece, from, to);
-    from = to + 1;
-  }
-  piece.copyWithin(0, from, end);
-  return end - from;
 }
 
 const reader = new LineReader();
