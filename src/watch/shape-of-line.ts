@@ -19,6 +19,9 @@ export type Shape = {
   readonly fixedValues: readonly number[];
 };
 
+/** Kinds of words that are there or not. */
+const withoutValue: ReadonlySet<number> = new Set([kinds.flag, kinds.arp, kinds.block]);
+
 const zero = 48;
 const letterX = 120;
 const colon = 58;
@@ -47,7 +50,9 @@ export function shapeOf(scan: ScanState, bytes: Uint8Array, isHexFree: boolean):
   }
   parts.push({ text: bytes.slice(from, scan.end), field: fields.end, slot: 0, most: 0 });
   if (parts.some(({ text }) => text.includes(0))) return undefined;
-  const fixedSlots = Array.from(scan.seen.keys()).filter((slot) => scan.has(slot) && !free.has(slot));
+  const fixedSlots = Array.from(scan.seen.keys()).filter(
+    (slot) => scan.has(slot) && !free.has(slot) && !withoutValue.has(kindOf[slot % wordCount] as number),
+  );
   return {
     parts,
     seen: scan.seen.map((_, slot) => (scan.has(slot) ? 1 : 0)),
