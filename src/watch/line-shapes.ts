@@ -1,11 +1,10 @@
 // Nearly every line of a log is as one that came before it, but for numbers, addresses and names. The body of a line that was
 // read by the grammar is learned: texts, and the fields between them. A line that fits is read by its shape: what the
 // grammar would make of it is known but for the values of its fields. What fits no shape is read by the grammar.
-import type { LineValues } from './line-values.ts';
-import { ip6At } from './line-values.ts';
+import { ip6At, type LineValues } from './line-values.ts';
 import type { ScanState } from './scan-state.ts';
 import * as pass from './shape-fields.ts';
-import { type Shape, shapeOf } from './shape-of-line.ts';
+import { type Learned, type Shape, shapeOf } from './shape-of-line.ts';
 import { fields as allFields, StepTree, stepAt as stepPlaces } from './shape-steps.ts';
 
 // What is imported is looked up at every use; what is this module's own is a constant to the compiler.
@@ -73,10 +72,11 @@ export class LineShapes {
     if (!isLearned) this.#isFull = true;
   }
 
-  #add(shape: Shape | undefined, most: number): boolean {
-    if (shape === undefined) return true;
-    if (this.#shapes.length === mostShapes || !this.#tree.add(shape.parts, this.#shapes.length, most)) return false;
-    this.#shapes.push(shape);
+  /** `false` where there is no room for it. */
+  #add(learned: Learned | undefined, most: number): boolean {
+    if (learned === undefined) return true;
+    if (this.#shapes.length === mostShapes || !this.#tree.add(learned.parts, this.#shapes.length, most)) return false;
+    this.#shapes.push(learned.shape);
     return true;
   }
 

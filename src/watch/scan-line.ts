@@ -23,8 +23,8 @@ const closing = 93;
 
 /** A scanner holds the values of the line that it read last. */
 export class LineScan extends ScanState {
-  /** Which word came behind each word the last time that one began with such a letter: a guess that spares looking. */
   readonly #shapes: LineShapes | undefined;
+  /** Which word came behind each word the last time that one began with such a letter: a guess that spares looking. */
   readonly #guess = new Uint16Array(wordCount * 16);
 
   /** Lines as they came before are read by their shapes; without, all of them are read by the grammar. */

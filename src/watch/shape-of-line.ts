@@ -7,7 +7,6 @@ import { fields, type Part } from './shape-steps.ts';
 
 /** What all lines of one shape have in common. */
 export type Shape = {
-  readonly parts: readonly Part[];
   /** 1 for every word that is there. */
   readonly seen: Int32Array;
   readonly outer: Layer;
@@ -18,6 +17,9 @@ export type Shape = {
   readonly fixedSlots: readonly number[];
   readonly fixedValues: readonly number[];
 };
+
+/** By its parts a line is known to be of the shape. */
+export type Learned = { readonly parts: readonly Part[]; readonly shape: Shape };
 
 /** Kinds of words that are there or not. */
 const withoutValue: ReadonlySet<number> = new Set([kinds.flag, kinds.arp, kinds.block]);
@@ -34,27 +36,29 @@ const mostBytes = 1024;
  * Of a line that may have one; `undefined` for what is too rare to be worth it. TOS, PREC, RES and marks have few values and
  * cost less as text, but there may be others where they differ much.
  */
-export function shapeOf(scan: ScanState, bytes: Uint8Array, isHexFree: boolean): Shape | undefined {
-  if (scan.seen.some((_, slot) => scan.isUnread(slot))) return undefined;
+export function shapeOf(scan: ScanState, bytes: Uint8Array, isHexFree: boolean): Learned | undefined {
   const parts: Part[] = [];
-  const free = new Set<number>();
   let from = scan.header.outTo;
   for (let index = 0; index < scan.trail.count; index++) {
     const found = fieldOf(scan, bytes, index, isHexFree);
     if (found === undefined) return undefined;
     if (found.field === fields.end) continue;
     const slot = scan.trail.slots[index] as number;
-    free.add(slot);
     parts.push({ text: bytes.slice(from, found.from), field: found.field, slot, most: mostOfField(scan, index) });
     from = found.to;
   }
   parts.push({ text: bytes.slice(from, scan.end), field: fields.end, slot: 0, most: 0 });
-  if (parts.some(({ text }) => text.includes(0))) return undefined;
+  // the texts are compared as numbers, and zeros are not there then
+  const isClear = parts.every(({ text }) => !text.includes(0)) && scan.seen.every((_, slot) => !scan.isUnread(slot));
+  return isClear ? { parts, shape: shapeBut(scan, new Set(parts.map(({ slot }) => slot))) } : undefined;
+}
+
+/** `free`: the places of what differs from line to line. */
+function shapeBut(scan: ScanState, free: ReadonlySet<number>): Shape {
   const fixedSlots = Array.from(scan.seen.keys()).filter(
     (slot) => scan.has(slot) && !free.has(slot) && !withoutValue.has(kindOf[slot % wordCount] as number),
   );
   return {
-    parts,
     seen: scan.seen.map((_, slot) => (scan.has(slot) ? 1 : 0)),
     outer: copyOf(scan.outer, 'outer'),
     inner: copyOf(scan.inner, 'inner'),

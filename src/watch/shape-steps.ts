@@ -30,7 +30,7 @@ export const stepAt = {
   most: 3,
   /** How many bytes of text there are. */
   length: 4,
-  /** Four bytes each, the lowest first; the last ones have zeros behind them. */
+  /** Four bytes each, the lowest first. The last four may overlap with those before; of less than four the rest is zero. */
   text: 5,
 } as const;
 
