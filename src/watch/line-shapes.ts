@@ -33,6 +33,7 @@ export class LineShapes {
   /** Of some shape: others may still be learned. */
   #isFull = false;
   #bytes: Uint8Array | undefined;
+  #buffer: ArrayBufferLike | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
 
   /** How many were learned. */
@@ -49,7 +50,11 @@ export class LineShapes {
   read(values: LineValues, bytes: Uint8Array, from: number, end: number): boolean {
     if (this.#bytes !== bytes) {
       this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const { buffer } = bytes;
+      if (this.#buffer !== buffer) {
+        this.#buffer = buffer;
+        this.#view = new DataView(buffer);
+      }
     }
     this.#read++;
     const number = this.#walk(values, bytes, from, end);
@@ -90,12 +95,13 @@ export class LineShapes {
   /** The number of the shape, or -1. Each step stands where the one before it ended: nothing is gone through twice. */
   #walk(values: LineValues, bytes: Uint8Array, from: number, end: number): number {
     const view = this.#view;
+    const base = bytes.byteOffset;
     const { code } = this.#tree;
     const { value } = values;
     let step = this.#tree.first;
     let at = from;
     while (step > 0) {
-      let behind = passText(code, step, bytes, view, at, end);
+      let behind = passText(code, step, bytes, view, base, at, end);
       if (behind >= 0) {
         const kind = code[step + stepAt.field] as number;
         const most = code[step + stepAt.most] as number;
@@ -104,7 +110,7 @@ export class LineShapes {
         if (field === fields.number) behind = passNumber(value, slot, most, bytes, behind, end);
         else if (field === fields.ip4) behind = passIp4(value, slot, bytes, behind, end);
         else if (field === fields.hex) behind = passHex(value, slot, most, bytes, behind, end);
-        else if (field === fields.frame) behind = this.#frames.pass(values, bytes, view, 0, behind, end);
+        else if (field === fields.frame) behind = this.#frames.pass(values, bytes, view, base, behind, end);
         else if (field === fields.name) behind = passName(values, slot, bytes, behind, end);
         else if (field === fields.ip6) behind = passIp6(values.ip6, ip6At(slot), bytes, behind, end);
         else if (field === fields.mac) behind = passMac(values.macs, slot, bytes, behind, end);
@@ -125,6 +131,7 @@ function passText(
   step: number,
   bytes: Uint8Array,
   view: DataView,
+  base: number,
   from: number,
   end: number,
 ): number {
@@ -141,10 +148,10 @@ function passText(
     return to;
   }
   for (let at = from; at < last; at = (at + 4) | 0) {
-    if (view.getInt32(at, true) !== code[text]) return none;
+    if (view.getInt32((base + at) | 0, true) !== code[text]) return none;
     text = (text + 1) | 0;
   }
-  return view.getInt32(last, true) === code[text] ? to : none;
+  return view.getInt32((base + last) | 0, true) === code[text] ? to : none;
 }
 
 function takeShape(values: LineValues, shape: Shape): void {
