@@ -13,6 +13,7 @@ const stepAt = stepPlaces;
 const { passHex, passIp4, passIp6, passMac, passName, passNumber, passOptions } = pass;
 
 const none = -1;
+const mostOffset = 0x7fff_ffff;
 const mostShapes = 512;
 /** So many steps may be tried at one place; if TOS and its like are text, fewer. */
 const mostOthers = 16;
@@ -48,14 +49,7 @@ export class LineShapes {
 
   /** Reads what is behind the header. `false`: nothing of it counts. */
   read(values: LineValues, bytes: Uint8Array, from: number, end: number): boolean {
-    if (this.#bytes !== bytes) {
-      this.#bytes = bytes;
-      const { buffer } = bytes;
-      if (this.#buffer !== buffer) {
-        this.#buffer = buffer;
-        this.#view = new DataView(buffer);
-      }
-    }
+    if (end > bytes.length || (this.#bytes !== bytes && !this.#lookAt(bytes))) return false;
     this.#read++;
     const number = this.#walk(values, bytes, from, end);
     const shape = this.#shapes[number];
@@ -64,6 +58,18 @@ export class LineShapes {
       return false;
     }
     takeShape(values, shape);
+    return true;
+  }
+
+  /** `false` for what stands so far behind in its buffer that places are no numbers of 31 bits. */
+  #lookAt(bytes: Uint8Array): boolean {
+    const { buffer, byteOffset } = bytes;
+    if (byteOffset + bytes.length > mostOffset) return false;
+    this.#bytes = bytes;
+    if (this.#buffer !== buffer) {
+      this.#buffer = buffer;
+      this.#view = new DataView(buffer);
+    }
     return true;
   }
 

@@ -1,9 +1,11 @@
 // Lines that are read by their shapes against the same lines read by the grammar: not one field may differ, whatever was
 // learned before.
 import assert from 'node:assert/strict';
+import { totalmem } from 'node:os';
 import { test } from 'node:test';
 import type { LogEvent } from '../../src/model/log-event.ts';
 import { eventOf } from '../../src/watch/build-event.ts';
+import { words } from '../../src/watch/grammar.ts';
 import { LineShapes } from '../../src/watch/line-shapes.ts';
 import { builtInPrefixes } from '../../src/watch/prefixes.ts';
 import { LineScan } from '../../src/watch/scan-line.ts';
@@ -105,6 +107,37 @@ test('TOS and PREC are text, but not where they have many values', () => {
     assert.deepEqual([packet?.tos, packet?.prec, packet?.ttl], [number, number, 57]);
   }
   assert.ok(shapes.count > 1 && shapes.count < 12 && shapes.missed === shapes.count, `${shapes.count}`);
+});
+
+const greLine = Buffer.from('p IN=a OUT= SRC=1.2.3.4 DST=5.6.7.8 LEN=44 TOS=0x00 PREC=0x00 TTL=57 ID=1 PROTO=47 ');
+
+test('a line that is said to be longer than its bytes', () => {
+  const [byShape, byGrammar] = [new LineScan(new LineShapes()), new LineScan()];
+  const fields = (scan: LineScan): unknown => [
+    scan.has(words.dst),
+    scan.has(words.id),
+    scan.has(words.protocol),
+    scan.cut,
+  ];
+  for (let length = greLine.length; length >= 0; length--) {
+    const bytes = Buffer.from(greLine.subarray(0, length));
+    const isLine = byGrammar.scan(bytes, 0, greLine.length + 9);
+    assert.equal(byShape.scan(bytes, 0, greLine.length + 9), isLine);
+    if (isLine) assert.deepEqual(fields(byShape), fields(byGrammar), `${length}`);
+  }
+});
+
+const hasRoom = totalmem() > 2 ** 32;
+
+test('a line far behind in a large buffer', { skip: hasRoom ? false : 'needs 4 GiB of memory' }, () => {
+  const offset = 2 ** 31 + 5;
+  const far = new Uint8Array(new ArrayBuffer(offset + greLine.length), offset);
+  far.set(greLine);
+  const scan = new LineScan(new LineShapes());
+  for (const bytes of [greLine, far]) {
+    assert.equal(scan.scan(bytes, 0, bytes.length), true);
+    assert.equal(scan.has(words.protocol), true);
+  }
 });
 
 test('what decides how a line goes on is in its shape', () => {
