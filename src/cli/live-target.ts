@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Site } from '../apply/live/site.ts';
 import { readNumbering } from '../apply/live/state.ts';
 import { type Target, targetOf } from '../apply/target.ts';
-import { local } from '../machine/access.ts';
+import { localApart } from '../machine/access.ts';
 import type { Checked } from '../model/diagnostic.ts';
 import type { Backend } from '../model/ruleset.ts';
 import { type InputOptions, readInputs } from './input.ts';
@@ -17,7 +17,7 @@ export type LiveOptions = InputOptions &
   };
 
 export function siteOf(options: StateOptions, command: string): Site {
-  return { access: local, state: resolve(stateDirectory(options)), command };
+  return { access: localApart, state: resolve(stateDirectory(options)), command };
 }
 
 /** Rule numbers are those of the state directory, where there are some. */

@@ -87,7 +87,7 @@ function assertSame(expected: PlanDigests, now: PlanDigests): void {
 }
 
 /** The kernel has it already; the policy's text may be another one all the same. */
-function recordUnchanged({ state }: Site, target: Target, { facts: { current }, digests }: LivePlan): Applied {
+function recordUnchanged({ state }: Site, target: Target, { facts: { current, pending }, digests }: LivePlan): Applied {
   const isSame =
     current !== undefined &&
     current.policyDigest === digests.policy &&
@@ -95,7 +95,7 @@ function recordUnchanged({ state }: Site, target: Target, { facts: { current }, 
     current.backend === target.backend &&
     current.arp === target.arp;
   if (isSame) return { outcome: 'unchanged', generation: current.id };
-  const id = nextGenerationId(state);
+  const id = nextGenerationId(state, pending?.journal.generation);
   keepGeneration(state, target, { id, digests });
   setConfirmed(state, id);
   return { outcome: 'unchanged', generation: id };

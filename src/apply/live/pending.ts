@@ -84,6 +84,27 @@ export function moveStage(state: string, from: Stage, to: Stage): boolean {
   }
 }
 
+/** Says that the rules that wait are in the kernel, all of them: before that nobody can confirm them. */
+export function markLoaded(state: string): void {
+  const file = join(pendingDirectory(state), 'loaded');
+  writing(file, () => writeDurably(file, ''));
+}
+
+/** Asked under the lock, a false means that the command was broken off before it had read the rules back. */
+export function isLoaded(state: string): boolean {
+  return existsSync(join(pendingDirectory(state), 'loaded'));
+}
+
+/** Says that somebody who asked for the way back knows that it was gone. */
+export function markTold(state: string): void {
+  const file = join(pendingDirectory(state), 'told');
+  writing(file, () => writeDurably(file, ''));
+}
+
+export function isTold(state: string): boolean {
+  return existsSync(join(pendingDirectory(state), 'told'));
+}
+
 export function removePending(state: string): void {
   rmSync(pendingDirectory(state), { recursive: true, force: true });
 }
