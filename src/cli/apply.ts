@@ -14,7 +14,7 @@ import { HostError } from '../model/host-error.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
 import { untilDecided } from './countdown.ts';
 import { exitCodes } from './exit-codes.ts';
-import { readHostFacts, tellFaults } from './input.ts';
+import { assertGuestsKnown, readHostFacts, tellFaults } from './input.ts';
 import { untilInterrupted } from './interrupted.ts';
 import { type LiveOptions, readTarget, siteOf } from './live-target.ts';
 import { lockoutText } from './lockout-text.ts';
@@ -112,6 +112,7 @@ async function savedTarget(saved: PlanFile, { state }: Site, options: LiveOption
   const policy = parsePolicy(saved.policyText, saved.policyFile);
   const host = await readHostFacts(options.host, policy.value);
   if (host.value === undefined) return { diagnostics: [...policy.diagnostics, ...host.diagnostics] };
+  if (policy.value !== undefined) assertGuestsKnown(host.diagnostics, policy.value, host.value);
   const target = targetOfText(saved, host.value, readNumbering(state));
   return { ...target, diagnostics: [...host.diagnostics, ...target.diagnostics] };
 }

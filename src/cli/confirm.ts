@@ -10,7 +10,7 @@ import { goBack } from '../apply/live/way-back.ts';
 import { HostError } from '../model/host-error.ts';
 import { type ApplyCommandOptions, change } from './apply.ts';
 import { exitCodes } from './exit-codes.ts';
-import { readHostFacts, tellFaults } from './input.ts';
+import { assertGuestsKnown, readHostFacts, tellFaults } from './input.ts';
 import { siteOf } from './live-target.ts';
 import { type Format, printJson, tell } from './output.ts';
 import type { StateOptions } from './state-directory.ts';
@@ -55,7 +55,9 @@ async function toGenerationBefore(site: Site, options: RollbackOptions): Promise
   const before = generationIds(site.state).findLast((id) => now !== undefined && id < now);
   if (before === undefined) throw new HostError('no-generation', 'there are no earlier rules to go back to');
   const kept = readGeneration(site.state, before);
-  const host = await readHostFacts(options.host, policyOfGeneration(kept));
+  const policy = policyOfGeneration(kept);
+  const host = await readHostFacts(options.host, policy);
+  if (policy !== undefined && host.value !== undefined) assertGuestsKnown(host.diagnostics, policy, host.value);
   const failed = tellFaults(host.diagnostics);
   const target = host.value && targetOfGeneration(site.state, kept, host.value);
   if (target === undefined)

@@ -6,7 +6,7 @@ import { type Target, targetOf } from '../apply/target.ts';
 import { localApart } from '../machine/access.ts';
 import type { Checked } from '../model/diagnostic.ts';
 import type { Backend } from '../model/ruleset.ts';
-import { type InputOptions, readInputs } from './input.ts';
+import { assertGuestsKnown, type InputOptions, readInputs } from './input.ts';
 import type { ArpChecks } from './lowering.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 
@@ -25,6 +25,7 @@ export async function readTarget(options: LiveOptions): Promise<Checked<Target>>
   const inputs = await readInputs(undefined, options);
   if (inputs.value === undefined) return { diagnostics: inputs.diagnostics };
   const { policy, policyText, host } = inputs.value;
+  assertGuestsKnown(inputs.diagnostics, policy, host);
   const arp = options.arpChecks === 'on' ? 'bound' : 'unchecked';
   const intent = { policy, policyText, host, backend: options.backend, arp } as const;
   const target = targetOf(intent, readNumbering(siteOf(options, '').state));
