@@ -116,9 +116,11 @@ const armedWithinMs = 5_000;
  * systemd is the one that ends the processes of a session, in a unit of its own.
  * @throws HostError 'no-timer'
  */
-export async function armTimer(access: Access, state: string, { generation, deadline }: Journal): Promise<void> {
+export async function armTimer(access: Access, state: string, { generation, begun, deadline }: Journal): Promise<void> {
   const directory = pendingDirectory(state);
-  const seconds = Math.max(0.05, (deadline - Date.now()) / 1000).toFixed(2);
+  // a clock that is set back meanwhile gives nobody more time
+  const ms = Math.min(deadline - begun, deadline - Date.now());
+  const seconds = Math.max(0.05, ms / 1000).toFixed(2);
   const argv = ['sh', join(directory, 'timer.sh'), directory, seconds] as const;
   if (ownsThisNetwork() && (await startUnit(access, generation, argv)) && (await timerRuns(state))) return;
   const [program, ...args] = argv;
