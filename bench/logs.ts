@@ -1,6 +1,8 @@
 // What reading, telling apart and keeping the firewall log costs, beside what a user would take instead, in one run. Ratios
-// count; single figures depend on the machine.
-import { mkdtempSync, rmSync } from 'node:fs';
+// count; single figures depend on the machine. What runs in Node is built first, ours and what it is compared with, as the
+// program itself is.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeLogFile } from './log-lines.ts';
@@ -26,6 +28,7 @@ const command = 'bridgekeeper watch --store -o json -';
 const syslog = 'rsyslog: imfile, mmnormalize, omfile with JSON';
 
 async function measureAll(): Promise<void> {
+  buildReader();
   const file = join(directory, 'kern.log');
   const mib = writeLogFile(file, { lines, sources: 20_000 }) / 2 ** 20;
   console.log(`one file of ${lines} lines, ${mib.toFixed(0)} MiB, in cache; medians of ${rounds} rounds in turns\n`);
@@ -59,6 +62,13 @@ async function measureAll(): Promise<void> {
   printGoals(new Map([...fast, ...whole, ...slow, ...wide]));
 }
 
+function buildReader(): void {
+  const tsc = join(root, 'node_modules', '.bin', 'tsc');
+  execFileSync(tsc, ['-p', join(root, 'bench'), '--outDir', built], { stdio: 'inherit' });
+  writeFileSync(join(built, 'package.json'), '{ "type": "module" }\n');
+  symlinkSync(join(root, 'node_modules'), join(built, 'node_modules'));
+}
+
 type Figure = Cost & {
   readonly lines: number;
   readonly usPerLine: number;
@@ -69,7 +79,7 @@ type Figure = Cost & {
 type Figures = ReadonlyMap<string, Figure>;
 
 function ours(name: string, way: string, file: string, count: number, store?: string, limited = false): Contender {
-  const reader = join(import.meta.dirname, 'log-reader.ts');
+  const reader = join(built, 'bench', 'log-reader.js');
   return {
     name,
     lines: count,
@@ -80,7 +90,7 @@ function ours(name: string, way: string, file: string, count: number, store?: st
 
 /** The whole command, with the thread that stores, and a line of JSON for each event. */
 function watch(file: string, count: number, state: string): Contender {
-  const program = join(import.meta.dirname, '..', 'bin', 'bridgekeeper');
+  const program = join(root, 'bin', 'bridgekeeper');
   const script = '"$1" watch --store --state "$2" -o json - <"$3" >"$4"';
   return {
     name: command,
@@ -161,7 +171,9 @@ function printGoals(figures: Figures): void {
   }
 }
 
+const root = join(import.meta.dirname, '..');
 const directory = mkdtempSync(join(tmpdir(), 'bridgekeeper-bench-'));
+const built = join(directory, 'built');
 try {
   await measureAll();
 } finally {

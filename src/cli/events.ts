@@ -17,11 +17,10 @@ import { untilInterrupted } from './interrupted.ts';
 import { print, printJson, table, tell } from './output.ts';
 import { printLines } from './print-lines.ts';
 import { parseSince } from './since.ts';
-import { type SiteOptions, siteAtHand } from './site.ts';
+import type { SiteOptions } from './site.ts';
+import { siteAtHand } from './site-at-hand.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 import { type Showing, type Shown, shownGap, showStored } from './stored.ts';
-
-export const verdicts: readonly LogAction[] = ['deny', 'accept', 'limit', 'audit', 'reject', 'unknown'];
 
 export type EventsOptions = StateOptions &
   SiteOptions & {

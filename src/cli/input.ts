@@ -16,10 +16,9 @@ import { parseHost } from '../topology/host-file.ts';
 import { readHost } from '../topology/read.ts';
 import { tell } from './output.ts';
 import { readInput } from './read-input.ts';
+import { livePolicy } from './site-at-hand.ts';
 
 export type InputOptions = { readonly host?: string; readonly policy?: string };
-
-const livePolicy = '/etc/bridgekeeper/policy.yaml';
 
 /** More than any policy needs; a file that is larger is not a policy. */
 const mostBytes = 16 * 1024 * 1024;

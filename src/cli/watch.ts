@@ -12,7 +12,8 @@ import { exitCodes } from './exit-codes.ts';
 import { untilInterrupted } from './interrupted.ts';
 import { type Format, tell } from './output.ts';
 import { printLines } from './print-lines.ts';
-import { type SiteOptions, siteAtHand } from './site.ts';
+import type { SiteOptions } from './site.ts';
+import { siteAtHand } from './site-at-hand.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 import { type Showing, shownGap, showStored } from './stored.ts';
 
