@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { HostError } from '../../model/host-error.ts';
 import type { Batch, Cursor } from '../sources/source.ts';
 import type { Fresh } from './event-store.ts';
+import { packed, transferOf } from './packed-batch.ts';
 import { lockForWriting, type WriterLock } from './writer-lock.ts';
 import type { FromThread, ThreadData, ToThread } from './writer-thread.ts';
 
@@ -59,8 +60,9 @@ export class StoreWriter {
 
   /** When it comes back, the batch is on the disk. @throws HostError 'disk-full', 'store-refused' */
   async store(host: string, source: string, batch: Batch): Promise<Fresh> {
-    const made = { host, source, batch };
-    return (await this.#ask((ticket) => ({ kind: 'batch', ticket, batch: made }))) as Fresh;
+    const made = packed(batch);
+    const message = (ticket: number): ToThread => ({ kind: 'batch', ticket, host, source, batch: made });
+    return (await this.#ask(message, transferOf(made))) as Fresh;
   }
 
   async close(): Promise<void> {
@@ -73,17 +75,17 @@ export class StoreWriter {
     this.#lock.release();
   }
 
-  #ask(message: (ticket: number) => ToThread): Promise<unknown> {
+  #ask(message: (ticket: number) => ToThread, transfer: readonly ArrayBuffer[] = []): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const ticket = this.#tickets++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(ticket, { resolve, reject });
-      this.#tell(message(ticket));
+      this.#tell(message(ticket), transfer);
     });
   }
 
-  #tell(message: ToThread): void {
-    this.#worker.postMessage(message);
+  #tell(message: ToThread, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer);
   }
 
   #heard(message: FromThread): void {
