@@ -11,7 +11,7 @@ import type { FromThread, ThreadData, ToThread } from './writer-thread.ts';
 type Waiting = { readonly resolve: (value: unknown) => void; readonly reject: (error: unknown) => void };
 
 /** It keeps a few megabytes; without a limit V8 would let many times as much of garbage lie about. */
-const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 96 };
+const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 96 };
 
 /** `undefined` when another process writes to this store. @throws HostError when it cannot be opened */
 export async function openStoreWriter(
