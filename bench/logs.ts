@@ -14,7 +14,7 @@ const sampleLines = 10_000;
 const rounds = 5;
 const mostMib = 120;
 /** As bin/bridgekeeper has them for `watch`: less memory, and some time more. */
-const limits = ['--max-semi-space-size=4', '--max-old-space-size=128'];
+const limits = ['--max-semi-space-size=4', '--max-old-space-size=128', '--no-maglev', '--no-concurrent-recompilation'];
 
 const grep = "grep -c 'IN=' (C locale)";
 const numbers = 'our parser, all fields as numbers';
