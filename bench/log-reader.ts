@@ -4,33 +4,40 @@ import { closeSync, createReadStream, openSync, readFileSync, readSync } from 'n
 import { createInterface } from 'node:readline';
 import { Dedupe } from '../src/watch/dedupe.ts';
 import { LineReader, parseLogLineAt } from '../src/watch/parse-line.ts';
-import type { SourceRecord } from '../src/watch/sources/source.ts';
+import type { SourceItem } from '../src/watch/sources/source.ts';
 import { readSyslogHead } from '../src/watch/sources/syslog-head.ts';
 import { TextLines } from '../src/watch/sources/text-lines.ts';
 import { EventStore, sightingOf } from '../src/watch/store/event-store.ts';
 
 const [way = '', file = '', directory = ''] = process.argv.slice(2);
 const pieceSize = 1 << 20;
-const batchSize = 2_000;
 
-type TakeLine = (bytes: Buffer, from: number, to: number) => void;
-
-function eachLine(take: TakeLine): void {
+/** As many whole lines as are in a piece; `take` gives how many bytes it took. */
+function eachPiece(take: (piece: Buffer) => number): void {
   const fd = openSync(file, 'r');
   const piece = Buffer.alloc(pieceSize);
   const read = (at: number): number => readSync(fd, piece, at, pieceSize - at, null);
   let rest = 0;
   for (let got = read(rest); got > 0; got = read(rest)) {
     const end = rest + got;
+    const taken = take(piece.subarray(0, end));
+    piece.copyWithin(0, taken, end);
+    rest = end - taken;
+  }
+  closeSync(fd);
+}
+
+type TakeLine = (bytes: Buffer, from: number, to: number) => void;
+
+function eachLine(take: TakeLine): void {
+  eachPiece((piece) => {
     let from = 0;
-    for (let to = piece.indexOf(10); to >= 0 && to < end; to = piece.indexOf(10, from)) {
+    for (let to = piece.indexOf(10); to >= 0; to = piece.indexOf(10, from)) {
       take(piece, from, to);
       from = to + 1;
     }
-    piece.copyWithin(0, from, end);
-    rest = end - from;
-  }
-  closeSync(fd);
+    return from;
+  });
 }
 
 const reader = new LineReader();
@@ -57,21 +64,26 @@ function textFrom(bytes: Buffer, from: number, to: number): number {
   return readSyslogHead(bytes, from, to)?.from ?? from;
 }
 
-/** With the heads of syslog, as the sources do it. */
-function eachRecord(take: (record: SourceRecord) => void): void {
+/** As the source of a log file does it: a batch is what stands in one piece. */
+function eachBatch(take: (items: readonly SourceItem[]) => void): void {
   const lines = new TextLines({ kernel: 2, other: 1 }, { notAfter: Date.now });
-  eachLine((bytes, from, to) => {
-    for (const item of lines.items(bytes.subarray(from, to))) if (item.kind === 'record') take(item);
+  eachPiece((piece) => {
+    const { items, length } = lines.take(piece);
+    take(items);
+    return length;
   });
 }
 
 function dedupe(): number {
   const known = new Dedupe();
   let events = 0;
-  eachRecord((record) => {
-    const sighting = sightingOf('', 1, record);
-    if (known.find(sighting) !== undefined) return;
-    if (reader.scanAt(record.text, 0, record.text.length)) known.add(++events, sighting);
+  eachBatch((items) => {
+    for (const record of items) {
+      if (record.kind !== 'record') continue;
+      const sighting = sightingOf('', 1, record);
+      if (known.find(sighting) !== undefined) continue;
+      if (reader.scanAt(record.text, 0, record.text.length)) known.add(++events, sighting);
+    }
   });
   return events;
 }
@@ -79,18 +91,10 @@ function dedupe(): number {
 function store(): number {
   const kept = new EventStore(directory);
   let events = 0;
-  let items: SourceRecord[] = [];
-  const commit = (): void => {
+  eachBatch((items) => {
     const [fresh = []] = kept.commit([{ host: '', source: 'bench', batch: { items } }], Date.now());
     events += fresh.filter((id) => id > 0).length;
-    items = [];
-  };
-  eachRecord((record) => {
-    // a piece of the file is read over
-    items.push({ ...record, text: Buffer.from(record.text) });
-    if (items.length === batchSize) commit();
   });
-  commit();
   kept.close();
   return events;
 }

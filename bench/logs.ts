@@ -1,6 +1,8 @@
 // What reading, telling apart and keeping the firewall log costs, beside what a user would take instead, in one run. Ratios
-// count; single figures depend on the machine.
-import { mkdtempSync, rmSync } from 'node:fs';
+// count; single figures depend on the machine. What runs in Node is built first, ours and what it is compared with, as the
+// program itself is.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeLogFile } from './log-lines.ts';
@@ -12,7 +14,7 @@ const sampleLines = 10_000;
 const rounds = 5;
 const mostMib = 120;
 /** As bin/bridgekeeper has them for `watch`: less memory, and some time more. */
-const limits = ['--max-semi-space-size=4', '--max-old-space-size=128'];
+const limits = ['--max-semi-space-size=4', '--max-old-space-size=128', '--no-maglev', '--no-concurrent-recompilation'];
 
 const grep = "grep -c 'IN=' (C locale)";
 const numbers = 'our parser, all fields as numbers';
@@ -26,6 +28,7 @@ const command = 'bridgekeeper watch --store -o json -';
 const syslog = 'rsyslog: imfile, mmnormalize, omfile with JSON';
 
 async function measureAll(): Promise<void> {
+  buildReader();
   const file = join(directory, 'kern.log');
   const mib = writeLogFile(file, { lines, sources: 20_000 }) / 2 ** 20;
   console.log(`one file of ${lines} lines, ${mib.toFixed(0)} MiB, in cache; medians of ${rounds} rounds in turns\n`);
@@ -41,7 +44,7 @@ async function measureAll(): Promise<void> {
   const whole = await measured([
     ours(apart, 'dedupe', file, lines),
     ours(kept, 'store', file, lines, join(directory, 'store')),
-    watch(file, lines, join(directory, 'watched')),
+    watch(command, file, lines),
     rsyslog(directory, file, lines),
   ]);
   const sample = join(directory, 'sample.log');
@@ -53,10 +56,18 @@ async function measureAll(): Promise<void> {
     [
       ours('a million sources: parser and de-duplication', 'dedupe', many, 1_000_000, undefined, true),
       ours('a million sources: kept durably', 'store', many, 1_000_000, join(directory, 'many'), true),
+      watch('a million sources: the whole command', many, 1_000_000),
     ],
     1,
   );
   printGoals(new Map([...fast, ...whole, ...slow, ...wide]));
+}
+
+function buildReader(): void {
+  const tsc = join(root, 'node_modules', '.bin', 'tsc');
+  execFileSync(tsc, ['-p', join(root, 'bench'), '--outDir', built], { stdio: 'inherit' });
+  writeFileSync(join(built, 'package.json'), '{ "type": "module" }\n');
+  symlinkSync(join(root, 'node_modules'), join(built, 'node_modules'));
 }
 
 type Figure = Cost & {
@@ -69,7 +80,7 @@ type Figure = Cost & {
 type Figures = ReadonlyMap<string, Figure>;
 
 function ours(name: string, way: string, file: string, count: number, store?: string, limited = false): Contender {
-  const reader = join(import.meta.dirname, 'log-reader.ts');
+  const reader = join(built, 'bench', 'log-reader.js');
   return {
     name,
     lines: count,
@@ -79,11 +90,12 @@ function ours(name: string, way: string, file: string, count: number, store?: st
 }
 
 /** The whole command, with the thread that stores, and a line of JSON for each event. */
-function watch(file: string, count: number, state: string): Contender {
-  const program = join(import.meta.dirname, '..', 'bin', 'bridgekeeper');
+function watch(name: string, file: string, count: number): Contender {
+  const state = join(directory, 'watched');
+  const program = join(root, 'bin', 'bridgekeeper');
   const script = '"$1" watch --store --state "$2" -o json - <"$3" >"$4"';
   return {
-    name: command,
+    name,
     lines: count,
     argv: ['sh', '-c', script, 'sh', program, state, file, join(directory, 'watched.json')],
     prepare: () => rmSync(state, { recursive: true, force: true }),
@@ -161,7 +173,9 @@ function printGoals(figures: Figures): void {
   }
 }
 
+const root = join(import.meta.dirname, '..');
 const directory = mkdtempSync(join(tmpdir(), 'bridgekeeper-bench-'));
+const built = join(directory, 'built');
 try {
   await measureAll();
 } finally {

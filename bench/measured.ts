@@ -44,13 +44,15 @@ export async function inTurns(contenders: readonly Contender[], rounds: number):
   return costs.map(middle);
 }
 
+/** What was printed is that of the run in the middle: it tells of its own CPU time. */
 function middle(costs: readonly Cost[]): Cost {
-  const median = (pick: (cost: Cost) => number): number =>
-    costs.map(pick).sort((a, b) => a - b)[Math.floor(costs.length / 2)] ?? Number.NaN;
+  const at = Math.floor(costs.length / 2);
+  const median = (pick: (cost: Cost) => number): number => costs.map(pick).sort((a, b) => a - b)[at] ?? Number.NaN;
+  const byCpu = [...costs].sort((a, b) => a.cpuMs - b.cpuMs);
   return {
     cpuMs: median(({ cpuMs }) => cpuMs),
     wallMs: median(({ wallMs }) => wallMs),
     rssMib: median(({ rssMib }) => rssMib),
-    output: costs.at(-1)?.output ?? '',
+    output: byCpu[at]?.output ?? '',
   };
 }

@@ -5,7 +5,8 @@ import { HostError } from '../model/host-error.ts';
 import { type Attribute, attributeBy } from './attribute.ts';
 import { inputFiles } from './input.ts';
 import { tell } from './output.ts';
-import { type KnownSite, readSite, type SiteOptions, siteAtHand } from './site.ts';
+import type { KnownSite, SiteOptions } from './site.ts';
+import { siteAtHand } from './site-at-hand.ts';
 
 /** No policy is changed more often. */
 const lookEveryMs = 1_000;
@@ -71,6 +72,7 @@ export class CurrentSite {
   async #reread(): Promise<KnownSite | undefined> {
     const instead = this.#known === undefined ? 'lines are not explained' : 'what was read before stays in use';
     try {
+      const { readSite } = await import('./site.ts');
       const known = await readSite(this.#directory, this.#options);
       if (known === undefined) tell(`host and policy have changed, and have faults: ${instead}`);
       return known;

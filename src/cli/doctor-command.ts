@@ -1,7 +1,6 @@
 // The command `doctor` and its options.
 import { type Command, Option } from 'commander';
 import { fixNames } from '../doctor/verdict.ts';
-import { doctor } from './doctor.ts';
 import { outputOption, type Run } from './options.ts';
 
 export function addDoctorCommand(program: Command, run: Run): void {
@@ -15,5 +14,5 @@ export function addDoctorCommand(program: Command, run: Run): void {
     .option('--yes', 'make the fix without asking')
     .option('--state <directory>', 'where changes are kept ($BRIDGEKEEPER_STATE, else /var/lib/bridgekeeper)')
     .addOption(outputOption())
-    .action((options) => run(doctor(options)));
+    .action((options) => run(import('./doctor.ts').then(({ doctor }) => doctor(options))));
 }

@@ -1,4 +1,4 @@
-// Events and gaps as lines: for people, as JSON, as CSV. Names of interfaces are chosen by whoever may create them, so
+// Events and gaps as lines: for people, and as CSV; event-json.ts has the third form. Names of interfaces are chosen by whoever may create them, so
 // nothing of the log reaches a terminal unescaped.
 import { type AttributedDoor, type Attribution, doubtText } from '../explain/attribution.ts';
 import type { Span } from '../model/diagnostic.ts';
@@ -6,9 +6,9 @@ import { type Ip, printIp } from '../model/ip.ts';
 import { type LogEvent, type LogPacket, portIn, portOut } from '../model/log-event.ts';
 import { printMac } from '../model/mac.ts';
 import { unreachable } from '../model/unreachable.ts';
-import type { Gap, Lost, Point } from '../watch/sources/source.ts';
-import { escaped, escapedJson } from './escaped.ts';
-import { plainValue } from './explanation-json.ts';
+import type { Gap, Lost } from '../watch/sources/source.ts';
+import { escaped } from './escaped.ts';
+import { eventJson, isoTime } from './event-json.ts';
 
 /** What every printed event has, whether it has just come or was stored. */
 export type PrintedEvent = {
@@ -127,57 +127,6 @@ function lostText(lost: Lost): string {
   if (lost === 'unknown') return 'lost messages, nobody knows how many';
   if (lost === 'notCovered') return 'nobody looked here';
   return 'exact' in lost ? `lost ${lost.exact} messages` : `lost at least ${lost.atLeast} messages`;
-}
-
-/** One line, versioned: `version` changes when a reader of an older form could be misled. */
-function eventJson(printed: PrintedEvent): string {
-  const { id, host, epoch, us, wall, wallSpan, trust, sources, folded, event, path, meaning } = printed;
-  const json = JSON.stringify(
-    {
-      version: 1,
-      kind: 'event',
-      id,
-      time: isoTime(wall),
-      ...(wallSpan !== undefined && wallSpan > 0 && { timeSpanMs: wallSpan }),
-      us,
-      boot: epoch,
-      host,
-      trust,
-      sources,
-      ...(folded === true && { folded }),
-      ...event,
-      path,
-      meaning,
-    },
-    plainValue,
-  );
-  return escapedJson(json);
-}
-
-export function gapJson(gap: PrintedGap): string {
-  const { host, source, lost, reason, between, said, delivered, healed } = gap;
-  const point = (one: Point | undefined): object | undefined =>
-    one && { time: isoTime(one.wall), boot: one.epoch, us: one.us, sequence: one.sequence };
-  const after = point(between.after);
-  const before = point(between.before);
-  const json = JSON.stringify({
-    version: 1,
-    kind: 'gap',
-    host,
-    source,
-    lost,
-    reason,
-    said,
-    after,
-    before,
-    delivered,
-    healed,
-  });
-  return escapedJson(json);
-}
-
-function isoTime(wall: number | undefined): string | undefined {
-  return wall === undefined ? undefined : new Date(wall).toISOString();
 }
 
 export const csvHeader = [

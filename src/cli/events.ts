@@ -21,8 +21,6 @@ import type { SiteOptions } from './site.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 import { type Showing, type Shown, shownGap, showStored } from './stored.ts';
 
-export const verdicts: readonly LogAction[] = ['deny', 'accept', 'limit', 'audit', 'reject', 'unknown'];
-
 export type EventsOptions = StateOptions &
   SiteOptions & {
     readonly since?: string;

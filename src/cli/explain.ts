@@ -15,7 +15,8 @@ import { explanationJson, unexplainedJson } from './explanation-json.ts';
 import { inputLines } from './input-lines.ts';
 import { type Format, tell } from './output.ts';
 import { printLines } from './print-lines.ts';
-import { type KnownSite, readSite, type SiteOptions, siteAtHand, unknownSite } from './site.ts';
+import { type KnownSite, readSite, type SiteOptions, unknownSite } from './site.ts';
+import { siteAtHand } from './site-at-hand.ts';
 
 export type ExplainOptions = SiteOptions & { readonly output: Format };
 

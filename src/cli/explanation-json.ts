@@ -29,7 +29,7 @@ export function unexplainedJson(line: string): string {
 const macKeys = new Set(['mac', 'senderMac', 'frame', 'payload', 'source', 'destination', 'targetMac']);
 
 /** Addresses and MACs as everybody writes them. */
-export function plainValue(key: string, value: unknown): unknown {
+function plainValue(key: string, value: unknown): unknown {
   if (typeof value === 'number' && macKeys.has(key)) return printMac(value);
   if (typeof value !== 'object' || value === null || !('bits' in value)) return value;
   return printIp(value as Ip);

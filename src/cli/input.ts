@@ -18,10 +18,9 @@ import { readHost } from '../topology/read.ts';
 import type { AskedAgents } from '../topology/read-libvirt.ts';
 import { tell } from './output.ts';
 import { readInput } from './read-input.ts';
+import { livePolicy } from './site-at-hand.ts';
 
 export type InputOptions = { readonly host?: string; readonly policy?: string };
-
-const livePolicy = '/etc/bridgekeeper/policy.yaml';
 
 /** More than any policy needs; a file that is larger is not a policy. */
 const mostBytes = 16 * 1024 * 1024;

@@ -1,6 +1,8 @@
 // Commands that run until somebody ends them.
 import { exitCodes } from './exit-codes.ts';
-import { Interrupted } from './lab.ts';
+
+/** A signal ended the command; main turns it into exit code 130. */
+export class Interrupted extends Error {}
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

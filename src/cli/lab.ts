@@ -8,6 +8,7 @@ import { attacksOn } from '../simulate/attacks.ts';
 import { sceneOf } from '../simulate/scene.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type InputOptions, type Inputs, readInputs, tellFaults } from './input.ts';
+import { Interrupted } from './interrupted.ts';
 import { simulatedReports } from './lab-simulated.ts';
 import { attackTable, flowText } from './lab-table.ts';
 import { type VariantOptions, variantName, variantsOf } from './lab-variant.ts';
@@ -64,9 +65,6 @@ async function runAll({ policy, host }: Inputs, options: LabCommandOptions): Pro
   if (failed !== undefined) throw abort.signal.aborted ? abort.signal.reason : failed.reason;
   return ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
 }
-
-/** A signal ended the command; main turns it into exit code 130. */
-export class Interrupted extends Error {}
 
 function withoutRoot(inputs: Inputs, list: RuleList, options: LabCommandOptions): number {
   tell('not root: nothing is built on the kernel, this is the simulation only');

@@ -1,11 +1,7 @@
 // The commands that look at the rules of the live host, and those that change them.
 import { type Command, Option } from 'commander';
-import { apply } from './apply.ts';
-import { confirm, rollback } from './confirm.ts';
 import { arpOption, backendOption, outputOption, type Run, withFacts } from './options.ts';
-import { diff, plan } from './plan.ts';
 import { seconds } from './seconds.ts';
-import { status } from './status.ts';
 
 const stateOption = (): Option =>
   new Option('--state <directory>', 'where to keep what was loaded (BRIDGEKEEPER_STATE, /var/lib/bridgekeeper)');
@@ -38,19 +34,21 @@ function withConfirmation(command: Command): Command {
 export function addLiveCommands(program: Command, run: Run): void {
   aboutRules(program, 'plan', 'show what apply would change on this host')
     .option('--out <file>', 'save the plan, for apply')
-    .action((options) => run(plan(options)));
+    .action((options) => run(import('./plan.ts').then(({ plan }) => plan(options))));
   aboutRules(program, 'diff', 'show the difference between the loaded rules and those of the policy').action(
-    (options) => run(diff(options)),
+    (options) => run(import('./plan.ts').then(({ diff }) => diff(options))),
   );
   withConfirmation(aboutRules(program, 'apply', 'load the rules; the previous ones come back unless this is confirmed'))
     .argument('[plan]', 'a plan that was saved by plan --out')
     .option('--dry-run', 'say what would be done')
-    .action((file, options) => run(apply(file, options)));
-  aboutState(program, 'confirm', 'keep the rules that wait for it').action((options) => run(confirm(options)));
+    .action((file, options) => run(import('./apply.ts').then(({ apply }) => apply(file, options))));
+  aboutState(program, 'confirm', 'keep the rules that wait for it').action((options) =>
+    run(import('./confirm.ts').then(({ confirm }) => confirm(options))),
+  );
   withConfirmation(aboutState(program, 'rollback', 'take back the change that waits, or else go to the rules before'))
     .addOption(hostOption())
-    .action((options) => run(rollback(options)));
+    .action((options) => run(import('./confirm.ts').then(({ rollback }) => rollback(options))));
   aboutState(program, 'status', 'show what is loaded, what waits, what was counted, and what somebody else changed')
     .addOption(hostOption())
-    .action((options) => run(status(options)));
+    .action((options) => run(import('./status.ts').then(({ status }) => status(options))));
 }

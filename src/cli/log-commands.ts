@@ -1,9 +1,15 @@
 // The commands about the kernel's firewall log.
 import { type Command, Option } from 'commander';
-import { events, verdicts } from './events.ts';
-import { explain } from './explain.ts';
-import { about, numbersOption, outputOption, portNumber, type Run, wholeNumber, withFacts } from './options.ts';
-import { watch } from './watch.ts';
+import {
+  about,
+  numbersOption,
+  outputOption,
+  portNumber,
+  type Run,
+  verdicts,
+  wholeNumber,
+  withFacts,
+} from './options.ts';
 
 const loadedNumbers = 'where `rules` keeps the numbers of the rules that are loaded';
 
@@ -31,7 +37,7 @@ function addWatch(program: Command, run: Run): void {
     .option('--store', 'keep also what comes by standard input')
     .option('--no-store', 'keep nothing')
     .addOption(outputOption())
-    .action((sources, options) => run(watch(sources, options)));
+    .action((sources, options) => run(import('./watch.ts').then(({ watch }) => watch(sources, options))));
 }
 
 function addEvents(program: Command, run: Run): void {
@@ -49,7 +55,7 @@ function addEvents(program: Command, run: Run): void {
     .option('--dport <port>', 'to this port', portNumber)
     .option('--follow', 'go on with what comes')
     .option('--stats', 'totals by rule, source and target port')
-    .action((directory, options) => run(events(directory, options)));
+    .action((directory, options) => run(import('./events.ts').then(({ events }) => events(directory, options))));
 }
 
 function addExplain(program: Command, run: Run): void {
@@ -61,5 +67,5 @@ function addExplain(program: Command, run: Run): void {
   withFacts(command)
     .addOption(numbersOption(loadedNumbers))
     .addOption(outputOption())
-    .action((words, options) => run(explain(words, options)));
+    .action((words, options) => run(import('./explain.ts').then(({ explain }) => explain(words, options))));
 }

@@ -1,11 +1,10 @@
-// The commands, their options, and the one place where what the machine refused becomes a message and an exit code.
+// The commands, their options, and the one place where what the machine refused becomes a message and an exit code. A
+// command is loaded when it is called: `watch` runs for ever, and all the others would stay in memory beside it.
 import { Command, Option } from 'commander';
 import { HostError } from '../model/host-error.ts';
-import { check } from './check.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { exitCodes } from './exit-codes.ts';
-import { init } from './init.ts';
-import { Interrupted, lab } from './lab.ts';
+import { Interrupted } from './interrupted.ts';
 import { addLiveCommands } from './live-commands.ts';
 import { addLogCommands } from './log-commands.ts';
 import {
@@ -17,13 +16,11 @@ import {
   outputOption,
   portNumber,
   type Run,
+  ruleFormats,
   wholeNumber,
   words,
 } from './options.ts';
 import { tell } from './output.ts';
-import { ruleFormats, rules } from './rules.ts';
-import { simulate } from './simulate.ts';
-import { snapshot } from './snapshot.ts';
 import { addUfwCommands } from './ufw-commands.ts';
 
 function makeProgram(run: Run): Command {
@@ -33,7 +30,7 @@ function makeProgram(run: Run): Command {
     .showSuggestionAfterError()
     .exitOverride();
   about(program, 'check', 'name every fault of policy and host').action((directory, options) =>
-    run(check(directory, options)),
+    run(import('./check.ts').then(({ check }) => check(directory, options))),
   );
   program
     .command('init')
@@ -41,18 +38,18 @@ function makeProgram(run: Run): Command {
     .option('--host <file>', 'for the host of this file instead (- for standard input)')
     .option('--write <file>', 'into this file, if there is none yet, instead of printing it')
     .addOption(outputOption())
-    .action((options) => run(init(options)));
+    .action((options) => run(import('./init.ts').then(({ init }) => init(options))));
   program
     .command('snapshot')
     .description("write this machine's bridges, ports, links, addresses and guests as host.yaml")
     .option('--agent <guest>', "also ask this guest's agent for its addresses; may be given several times", words)
     .addOption(outputOption())
-    .action((options) => run(snapshot(options)));
+    .action((options) => run(import('./snapshot.ts').then(({ snapshot }) => snapshot(options))));
   about(program, 'rules', 'print the numbered rules')
     .addOption(new Option('--format <format>', 'table, or the text for a tool').choices(ruleFormats).default('table'))
     .addOption(arpOption().default('on'))
     .addOption(numbersOption('keep the rule numbers in this file'))
-    .action((directory, options) => run(rules(directory, options)));
+    .action((directory, options) => run(import('./rules.ts').then(({ rules }) => rules(directory, options))));
   about(program, 'simulate', "show one packet's way, or an attack, without touching anything")
     .option('--from <machine>', 'who sends')
     .option('--to <machine>', 'to whom: a machine or an address')
@@ -62,7 +59,7 @@ function makeProgram(run: Run): Command {
     .option('--attack <number>', 'an attack by ARP spoofing', wholeNumber)
     .addOption(backendOption(['nft', 'iptables'], 'nft'))
     .addOption(arpOption().default('off'))
-    .action((directory, options) => run(simulate(directory, options)));
+    .action((directory, options) => run(import('./simulate.ts').then(({ simulate }) => simulate(directory, options))));
   about(program, 'lab', 'build the host in network namespaces and attack it on the real kernel')
     .addOption(backendOption(['nft', 'iptables', 'both'], 'nft'))
     .addOption(arpOption())
@@ -70,7 +67,7 @@ function makeProgram(run: Run): Command {
     .option('--attack <number>', 'only this attack; may be given several times', numbers)
     .option('--no-flows', 'do not try the connections that the policy speaks of')
     .option('--rules', 'print the numbered rules first')
-    .action((directory, options) => run(lab(directory, options)));
+    .action((directory, options) => run(import('./lab.ts').then(({ lab }) => lab(directory, options))));
   addLogCommands(program, run);
   addDoctorCommand(program, run);
   addUfwCommands(program, run);

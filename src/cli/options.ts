@@ -1,8 +1,13 @@
 // Options that several commands share, and the numbers that they take.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { LogAction } from '../model/log-event.ts';
 
 /** Runs a command, and keeps its exit code. */
 export type Run = (exitCode: Promise<number>) => Promise<void>;
+
+export const ruleFormats = ['table', 'iptables-save', 'iptables-script', 'nft'] as const;
+
+export const verdicts: readonly LogAction[] = ['deny', 'accept', 'limit', 'audit', 'reject', 'unknown'];
 
 export const outputOption = (choices: readonly string[] = ['text', 'json']): Option =>
   new Option('-o, --output <format>', 'how to print').choices(choices).default('text');

@@ -5,10 +5,9 @@ import { exitCodes } from './exit-codes.ts';
 import { type InputOptions, readInputs, tellFaults } from './input.ts';
 import { type ArpChecks, type Compiled, compileInputs, lower } from './lowering.ts';
 import { readNumbers, writeNumbers } from './numbers-file.ts';
+import type { ruleFormats } from './options.ts';
 import { type Format, print, printJson } from './output.ts';
 import { ruleTable } from './rule-table.ts';
-
-export const ruleFormats = ['table', 'iptables-save', 'iptables-script', 'nft'] as const;
 
 export type RulesOptions = InputOptions & {
   readonly format: (typeof ruleFormats)[number];

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { Explainer } from '../explain/explainer.ts';
 import { Site } from '../explain/site.ts';
-import { HostError } from '../model/host-error.ts';
 import { type RuleList, rulesOf } from '../model/rule-list.ts';
 import { logPrefix } from '../model/rule-prefix.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
@@ -11,7 +10,6 @@ import { builtInPrefixes, type LoadedPrefix, PrefixTable } from '../watch/prefix
 import { type InputOptions, readInputs, tellFaults } from './input.ts';
 import { compileInputs } from './lowering.ts';
 import { loadedNumbers } from './numbers-file.ts';
-import { tell } from './output.ts';
 
 export type SiteOptions = InputOptions & { readonly numbers?: string };
 
@@ -47,20 +45,6 @@ export function unknownSite(): KnownSite {
   const list: RuleList = { entries: [], ground: { bridges: [], facing: [], ruled: [], patterns: [] } };
   const site = new Site(policy, host, list, () => undefined);
   return { site, explainer: new Explainer(site), prefixes: builtInPrefixes, isUnknown: true, faulty: false };
-}
-
-/** For commands that also work without: what nobody asked for may be missing. */
-export async function siteAtHand(directory: string | undefined, options: SiteOptions): Promise<KnownSite | undefined> {
-  const { host, policy, numbers } = options;
-  const isAsked = [directory, host, policy, numbers].some((one) => one !== undefined);
-  if (isAsked) return readSite(directory, options);
-  try {
-    return await readSite(undefined, {});
-  } catch (error) {
-    if (!(error instanceof HostError)) throw error;
-    if (error.code !== 'unreadable') tell(`lines are not explained: ${error.message}`);
-    return undefined;
-  }
 }
 
 function loadedPrefixes(list: RuleList): readonly LoadedPrefix[] {

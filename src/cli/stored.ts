@@ -4,7 +4,8 @@ import { PacketPaths } from '../watch/packet-paths.ts';
 import type { EventFilter } from '../watch/store/event-filter.ts';
 import { StoreReader } from '../watch/store/store-reader.ts';
 import type { Attribute } from './attribute.ts';
-import { type EventFormat, gapJson, gapLine, type PrintedGap, printed } from './event-text.ts';
+import { gapJson } from './event-json.ts';
+import { type EventFormat, gapLine, type PrintedGap, printed } from './event-text.ts';
 import { printLines } from './print-lines.ts';
 
 const pollMs = 200;

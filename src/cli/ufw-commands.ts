@@ -1,7 +1,6 @@
 // The commands about ufw.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { outputOption, type Run } from './options.ts';
-import { ufwCheck, ufwConfirm, ufwEnable } from './ufw.ts';
 
 const accessOption = (): Option =>
   new Option('--access <way>', 'ssh:HOST: on another machine, where only sh is needed');
@@ -18,7 +17,7 @@ export function addUfwCommands(program: Command, run: Run): void {
     .option('--undo [id]', 'put back what --fix changed, the latest or this one')
     .option('--state <directory>', 'where backups are kept ($BRIDGEKEEPER_STATE, else /var/lib/bridgekeeper)')
     .addOption(outputOption())
-    .action((file, options) => run(ufwCheck(file, options)));
+    .action((file, options) => run(import('./ufw.ts').then(({ ufwCheck }) => ufwCheck(file, options))));
   ufw
     .command('enable')
     .description('turn ufw on, unless that would close SSH')
@@ -31,13 +30,13 @@ export function addUfwCommands(program: Command, run: Run): void {
       duration,
     )
     .addOption(outputOption())
-    .action((options) => run(ufwEnable(options)));
+    .action((options) => run(import('./ufw.ts').then(({ ufwEnable }) => ufwEnable(options))));
   ufw
     .command('confirm')
     .description('keep ufw on')
     .addOption(accessOption())
     .addOption(outputOption())
-    .action((options) => run(ufwConfirm(options)));
+    .action((options) => run(import('./ufw.ts').then(({ ufwConfirm }) => ufwConfirm(options))));
 }
 
 /** In seconds, from one to an hour. */

@@ -7,8 +7,9 @@ export type Sighting = {
   readonly witness: number;
   /** Lines of two machines are never the same event. */
   readonly host: string;
-  /** By `textOf`, and `hashOf` of it. */
-  readonly text: string;
+  /** The first `length` bytes of it, and `hashOf` of them. They are copied where they are kept. */
+  readonly text: Uint8Array;
+  readonly length: number;
   readonly hash: number;
   /** Boot id, where the source knows it. */
   readonly epoch?: string | undefined;
@@ -26,8 +27,6 @@ export type Sighting = {
 export type Seen = {
   readonly id: number;
   readonly host: string;
-  readonly text: string;
-  readonly hash: number;
   epoch: string | undefined;
   us: number | undefined;
   wall: number | undefined;
@@ -37,7 +36,17 @@ export type Seen = {
   witnesses: readonly number[];
   /** Its time or its stamp is not what it was when somebody set this to false. */
   moved: boolean;
+  /** Where it is remembered; below zero when it is not. */
+  slot: number;
 };
+
+/** An event as the first sighting shows it. */
+export function seenFirst(
+  id: number,
+  { host, epoch, us, wall, wallSpan = 0, sequence, trust, witness }: Sighting,
+): Seen {
+  return { id, host, epoch, us, wall, wallSpan, sequence, trust, witnesses: [witness], moved: false, slot: -1 };
+}
 
 /** The clocks of daemons differ from the kernel's. */
 export const windowMs = 2_000;
@@ -69,46 +78,35 @@ function rank({ epoch, wallSpan = 0 }: Pick<Sighting, 'epoch' | 'wallSpan'>): nu
   return wallSpan === 0 ? 1 : 0;
 }
 
-/** Going through all of them. Nearly all texts are those of one event only: it needs no list. */
+/** Nearly all texts are those of one event only: it needs no list. */
+export type Same = Seen | Few | Crowd;
+
+/** Going through all of them. */
 export class Few {
-  #first: Seen | undefined;
-  #others: Seen[] | undefined;
+  readonly events: Seen[];
 
-  constructor(first: Seen) {
-    this.#first = first;
-  }
-
-  get events(): readonly Seen[] {
-    const first = this.#first === undefined ? [] : [this.#first];
-    return this.#others === undefined ? first : [...first, ...this.#others];
-  }
-
-  get size(): number {
-    return (this.#first === undefined ? 0 : 1) + (this.#others?.length ?? 0);
+  constructor(events: Seen[]) {
+    this.events = events;
   }
 
   has(id: number): boolean {
-    return this.#first?.id === id || this.#others?.some((event) => event.id === id) === true;
-  }
-
-  insert(seen: Seen): void {
-    if (this.#first === undefined) this.#first = seen;
-    else if (this.#others === undefined) this.#others = [seen];
-    else this.#others.push(seen);
+    return this.events.some((event) => event.id === id);
   }
 
   remove(seen: Seen): void {
-    if (this.#first === seen) {
-      this.#first = this.#others?.shift();
-      return;
-    }
-    const at = this.#others?.indexOf(seen) ?? -1;
-    if (at >= 0) this.#others?.splice(at, 1);
+    const at = this.events.indexOf(seen);
+    if (at >= 0) this.events.splice(at, 1);
   }
+}
 
-  match(sighting: Sighting): Seen | undefined {
-    return matchAmong(this.events, sighting);
-  }
+export function matchIn(same: Same, sighting: Sighting): Seen | undefined {
+  if (same instanceof Crowd) return same.match(sighting);
+  return matchAmong(same instanceof Few ? same.events : [same], sighting);
+}
+
+export function hasId(same: Same | undefined, id: number): boolean {
+  if (same === undefined) return false;
+  return same instanceof Few || same instanceof Crowd ? same.has(id) : same.id === id;
 }
 
 /** Which of these it is. */
@@ -133,7 +131,7 @@ export class Crowd {
   /** Those of them without a stamp. */
   readonly #unstamped: Seen[] = [];
   readonly #byStamp = new Map<number, Seen[]>();
-  readonly #ids = new Set<number>();
+  readonly #byId = new Map<number, Seen>();
   /** By witness: the last event that it was the first to see. */
   readonly #firstOf = new Map<number, Seen>();
   /** Up to where the timeline holds nothing more for a witness that comes in the order of time. */
@@ -145,15 +143,20 @@ export class Crowd {
   }
 
   get size(): number {
-    return this.#ids.size;
+    return this.#byId.size;
+  }
+
+  /** Any of them: all have the same text. */
+  get any(): Seen | undefined {
+    return this.#byId.values().next().value;
   }
 
   has(id: number): boolean {
-    return this.#ids.has(id);
+    return this.#byId.has(id);
   }
 
   insert(seen: Seen): void {
-    this.#ids.add(seen.id);
+    this.#byId.set(seen.id, seen);
     const [first] = seen.witnesses;
     if (first !== undefined) this.#firstOf.set(first, seen);
     this.#widest = Math.max(this.#widest, seen.wallSpan);
@@ -165,7 +168,7 @@ export class Crowd {
   }
 
   remove(seen: Seen): void {
-    this.#ids.delete(seen.id);
+    this.#byId.delete(seen.id);
     if (seen.us !== undefined) {
       const rest = (this.#byStamp.get(seen.us) ?? []).filter((event) => event !== seen);
       if (rest.length === 0) this.#byStamp.delete(seen.us);

@@ -1,72 +1,112 @@
 // Events by their text. A table of numbers, since a Map with texts as keys would cost more than all the rest: it hashes and
 // moves them again and again. Full of different texts with one hash it is slow, and still right.
-import { Crowd, Few, type Seen } from './same-text.ts';
+import type { Remembered } from './remembered.ts';
+import { Crowd, Few, type Seen, type Sighting } from './same-text.ts';
 
 /** Most texts are seen in one event only; of identical ones there may be a flood. */
 const fewest = 16;
 
-type Group = { readonly host: string; readonly text: string; readonly hash: number; events: Few | Crowd };
-
 const none = -1;
 
-/** What an event and a sighting have in common. */
-type Key = { readonly host: string; readonly text: string; readonly hash: number };
+/** Events with one text, when they are several. */
+type Several = Few | Crowd;
 
 export class TextTable {
+  readonly #remembered: Remembered;
   readonly #buckets: Int32Array;
   readonly #next: Int32Array;
   readonly #hashes: Int32Array;
-  readonly #groups: (Group | undefined)[];
+  /** Where the only event with the text is remembered, */
+  readonly #only: Int32Array;
+  /** or all of them. */
+  readonly #several: (Several | undefined)[];
   readonly #free: number[] = [];
   #used = 0;
 
   /** `capacity`: so many events are in it at most. */
-  constructor(capacity: number) {
+  constructor(remembered: Remembered, capacity: number) {
+    this.#remembered = remembered;
     const size = 2 ** Math.ceil(Math.log2(Math.max(16, capacity * 2)));
     this.#buckets = new Int32Array(size).fill(none);
     this.#next = new Int32Array(capacity);
     this.#hashes = new Int32Array(capacity);
-    this.#groups = new Array<Group | undefined>(capacity).fill(undefined);
+    this.#only = new Int32Array(capacity);
+    this.#several = new Array<Several | undefined>(capacity).fill(undefined);
   }
 
-  of(key: Key): Few | Crowd | undefined {
-    return this.#groups[this.#find(key)]?.events;
+  /** The events with this text. */
+  of(sighting: Sighting): Seen | Several | undefined {
+    const at = this.#find(sighting);
+    if (at === none) return undefined;
+    return this.#several[at] ?? this.#remembered.seen(this.#only[at] as number);
   }
 
-  insert(seen: Seen): void {
-    const group = this.#groups[this.#find(seen)];
-    if (group === undefined) this.#add(seen);
-    else if (group.events.size === fewest && group.events instanceof Few) {
-      group.events = new Crowd([...group.events.events, seen]);
-    } else group.events.insert(seen);
+  /** What was remembered at this slot, with the text of the sighting. */
+  insert(slot: number, sighting: Sighting): void {
+    const at = this.#find(sighting);
+    if (at === none) {
+      this.#add(slot, sighting.hash);
+      return;
+    }
+    const several = this.#several[at];
+    const seen = this.#remembered.seen(slot);
+    if (several === undefined) this.#several[at] = new Few([this.#remembered.seen(this.#only[at] as number), seen]);
+    else if (several instanceof Crowd) several.insert(seen);
+    else if (several.events.length === fewest) this.#several[at] = new Crowd([...several.events, seen]);
+    else several.events.push(seen);
   }
 
-  remove(seen: Seen): void {
-    const at = this.#find(seen);
-    const group = this.#groups[at];
-    if (group === undefined) return;
-    group.events.remove(seen);
-    if (group.events.size === 0) this.#drop(at, seen.hash);
+  remove(slot: number): void {
+    const hash = this.#remembered.hash(slot);
+    const at = this.#placeOf(slot, hash);
+    const several = this.#several[at];
+    if (several instanceof Few) {
+      several.remove(this.#remembered.seen(slot));
+      const [only] = several.events;
+      if (several.events.length > 1 || only === undefined) return;
+      this.#several[at] = undefined;
+      this.#only[at] = only.slot;
+    } else if (several !== undefined && several.size > 1) {
+      several.remove(this.#remembered.seen(slot));
+    } else {
+      this.#drop(at, hash);
+    }
   }
 
-  #find({ host, text, hash }: Key): number {
+  #find(sighting: Sighting): number {
+    const { hash } = sighting;
     let at = this.#buckets[hash & (this.#buckets.length - 1)] as number;
     for (; at !== none; at = this.#next[at] as number) {
-      if (this.#hashes[at] !== hash) continue;
-      const group = this.#groups[at];
-      if (group !== undefined && group.text === text && group.host === host) return at;
+      if (this.#hashes[at] === hash && this.#remembered.holds(this.#anySlot(at), sighting)) return at;
     }
     return none;
   }
 
-  #add(seen: Seen): void {
+  #anySlot(at: number): number {
+    const several = this.#several[at];
+    if (several === undefined) return this.#only[at] as number;
+    const any = several instanceof Crowd ? several.any : several.events[0];
+    return any?.slot ?? none;
+  }
+
+  #placeOf(slot: number, hash: number): number {
+    let at = this.#buckets[hash & (this.#buckets.length - 1)] as number;
+    while (!this.#isAt(at, slot)) at = this.#next[at] as number;
+    return at;
+  }
+
+  #isAt(at: number, slot: number): boolean {
+    const several = this.#several[at];
+    return several === undefined ? this.#only[at] === slot : several.has(this.#remembered.seen(slot).id);
+  }
+
+  #add(slot: number, hash: number): void {
     const at = this.#free.pop() ?? this.#used++;
-    const bucket = seen.hash & (this.#buckets.length - 1);
+    const bucket = hash & (this.#buckets.length - 1);
     this.#next[at] = this.#buckets[bucket] as number;
     this.#buckets[bucket] = at;
-    this.#hashes[at] = seen.hash;
-    const { host, text, hash } = seen;
-    this.#groups[at] = { host, text, hash, events: new Few(seen) };
+    this.#hashes[at] = hash;
+    this.#only[at] = slot;
   }
 
   #drop(at: number, hash: number): void {
@@ -79,7 +119,7 @@ export class TextTable {
       while (this.#next[before] !== at) before = this.#next[before] as number;
       this.#next[before] = after;
     }
-    this.#groups[at] = undefined;
+    this.#several[at] = undefined;
     this.#free.push(at);
   }
 }

@@ -14,7 +14,7 @@ export type Packet = {
 };
 
 /** What a source tells of a packet. */
-type Form = (packet: Packet, random: Random) => Omit<Sighting, 'witness' | 'host' | 'text' | 'hash'>;
+type Form = (packet: Packet, random: Random) => Omit<Sighting, 'witness' | 'host' | keyof Words>;
 
 export const forms = {
   kmsg: ({ epoch, us, wall, sequence }) => ({ epoch, us, wall, sequence, trust: 3 }),
@@ -83,24 +83,32 @@ export function packetsOf(
 
 export type Source = { readonly form: FormName; readonly shown: readonly Packet[] };
 
-/** The hash that the program uses. */
-export function usualHash(text: string): number {
-  const bytes = Buffer.from(text, 'latin1');
-  return hashOf(bytes, textLength(bytes));
+type Words = Pick<Sighting, 'text' | 'length' | 'hash'>;
+
+/** What a sighting has of a text, with the hash that the program uses. Sources show pieces of what they read. */
+export function words(text: string): Words {
+  const bytes = Buffer.from(`head ${text} `, 'latin1').subarray(5);
+  const length = textLength(bytes);
+  return { text: bytes, length, hash: hashOf(bytes, length) };
 }
 
-/** All sources at once: each in its own order, but nobody knows which one comes first. `lag` is how uneven they are. */
+export function textOf({ text, length }: Pick<Sighting, 'text' | 'length'>): string {
+  return Buffer.from(text).toString('latin1', 0, length);
+}
+
+/** All sources at once: each in its own order, but nobody knows which one comes first. `lag` is how uneven they are; all texts have this hash, if one is given. */
 export function sightingsOf(
   random: Random,
   sources: readonly Source[],
   lag: number,
-  hash: (text: string) => number = usualHash,
+  hash?: number,
 ): readonly Sighting[] {
   const queues = sources.map(({ form, shown }, witness) => ({
     witness: witness + 1,
     rest: shown.map((packet): Sighting => {
       const { host, text } = packet;
-      return { witness: witness + 1, host, text, hash: hash(text), ...forms[form](packet, random) };
+      const seen = { witness: witness + 1, host, ...words(text), ...forms[form](packet, random) };
+      return hash === undefined ? seen : { ...seen, hash };
     }),
   }));
   const merged: Sighting[] = [];

@@ -1,5 +1,6 @@
 // Which sightings are one event, said slowly: every event is kept for ever, and every sighting is held against each.
 import type { Sighting } from '../../src/watch/same-text.ts';
+import { textOf } from './schedules.ts';
 
 export type SlowEvent = {
   readonly id: number;
@@ -23,8 +24,9 @@ export class SlowDedupe {
   see(sighting: Sighting): { readonly event: SlowEvent; readonly isNew: boolean } {
     const known = this.#known(sighting);
     if (known === undefined) {
-      const { witness, wallSpan = 0, hash: _, ...rest } = sighting;
-      const event = { ...rest, id: this.events.length + 1, wallSpan, witnesses: [witness] };
+      const { witness, host, epoch, us, wall, wallSpan = 0, sequence, trust } = sighting;
+      const facts = { host, text: textOf(sighting), epoch, us, wall, wallSpan, sequence, trust };
+      const event = { ...facts, id: this.events.length + 1, witnesses: [witness] };
       this.events.push(event);
       return { event, isNew: true };
     }
@@ -33,7 +35,8 @@ export class SlowDedupe {
   }
 
   #known(sighting: Sighting): SlowEvent | undefined {
-    const same = this.events.filter(({ host, text }) => host === sighting.host && text === sighting.text);
+    const wanted = textOf(sighting);
+    const same = this.events.filter(({ host, text }) => host === sighting.host && text === wanted);
     const unseen = same.filter(({ witnesses }) => !witnesses.includes(sighting.witness));
     if (sighting.us === undefined) return earliest(unseen.filter((event) => isNear(event, sighting)));
     const stamped = same.filter((event) => event.us === sighting.us && isOneBoot(event, sighting));

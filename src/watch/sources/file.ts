@@ -1,7 +1,7 @@
 // A log file -> records, through renaming, copying and emptying, packing, and half-written lines. Never waits for a
 // notice: the file is looked at again and again.
 import { digestOfTail, type Place, placeOf, Reached, tailSize } from './file-place.ts';
-import { wholeLines } from './lines.ts';
+import { type Taken, wholeLines } from './lines.ts';
 import { type LogFiles, localFiles, type OpenFile } from './log-files.ts';
 import { type Batch, type Cursor, finding, pause, type Source, type SourceItem, type Trust } from './source.ts';
 import { type LineTrust, TextLines } from './text-lines.ts';
@@ -10,6 +10,8 @@ import { newestCopyOf, piecesUnpacked, type Stretch, type Way, wayFrom } from '.
 /** What the bytes of the file become; keeps what it needs of earlier lines. */
 export type LineReader = {
   readonly items: (line: Buffer) => readonly SourceItem[];
+  /** The whole lines of a piece. */
+  readonly take: (bytes: Buffer) => Taken;
   readonly recall: (line: Buffer) => void;
 };
 
@@ -213,16 +215,17 @@ class Follower {
 
   /** Takes the whole lines, and at the end of a file that grows no more the rest too. */
   #batchOf(bytes: Buffer, reached: Reached, isEnd: boolean): Batch | undefined {
-    const { lines, length } = wholeLines(bytes);
+    const { items: whole, length } = this.#lines?.take(bytes) ?? { items: [], length: 0 };
     const rest = bytes.subarray(length);
-    const all = isEnd && rest.length > 0 ? [...lines, rest] : lines;
+    const last = isEnd && rest.length > 0 ? (this.#lines?.items(rest) ?? []) : [];
+    const isNothing = length === 0 && !(isEnd && rest.length > 0);
     // a megabyte without a newline is no line
     const isGarbage = length === 0 && rest.length >= chunkSize;
     reached.advance(isGarbage || isEnd ? bytes : bytes.subarray(0, length));
     // an empty file cannot be found again by what stands in it: the place is the end of the file before it
     if (reached.offset > 0) this.#place = reached.cursor();
-    const items = all.flatMap((line) => this.#lines?.items(line) ?? []);
-    if (items.length === 0 && (all.length === 0 || Date.now() < this.#tellAt)) return undefined;
+    const items = last.length === 0 ? whole : [...whole, ...last];
+    if (items.length === 0 && (isNothing || Date.now() < this.#tellAt)) return undefined;
     this.#tellAt = Date.now() + cursorMs;
     return { items, ...(this.#place !== undefined && { cursor: this.#place }) };
   }

@@ -41,13 +41,13 @@ export class LineHeads {
   }
 
   read(line: Buffer): LineHead {
-    return this.#usual(line) ?? this.#readText(line);
+    return this.usual(line, 0, line.length) ?? this.#readText(line);
   }
 
-  /** What fills log files. */
-  #usual(line: Buffer): LineHead | undefined {
-    const head = readSyslogHead(line, 0, line.length);
-    const minute = head === undefined ? undefined : this.#minuteIn(line);
+  /** The form that fills log files, of the line from `start` on and before `end`; `from` counts from the first byte. */
+  usual(bytes: Buffer, start: number, end: number): LineHead | undefined {
+    const head = readSyslogHead(bytes, start, end);
+    const minute = head === undefined ? undefined : this.#minuteIn(bytes, start);
     if (head === undefined || minute === undefined) return undefined;
     const { second, from, us } = head;
     const wall = minute + second * 1000;
@@ -57,11 +57,11 @@ export class LineHeads {
       : { wall, wallSpan: 999, from, us, kernel: true };
   }
 
-  #minuteIn(line: Buffer): number | undefined {
+  #minuteIn(bytes: Buffer, start: number): number | undefined {
     for (let at = 0; at < minuteLength; at++) {
-      if (line[at] === this.#minuteBytes[at]) continue;
-      line.copy(this.#minuteBytes, 0, 0, minuteLength);
-      return this.#minuteOf(line.toString('latin1', 0, minuteLength));
+      if (bytes[start + at] === this.#minuteBytes[at]) continue;
+      bytes.copy(this.#minuteBytes, 0, start, start + minuteLength);
+      return this.#minuteOf(bytes.toString('latin1', start, start + minuteLength));
     }
     return this.#minute;
   }

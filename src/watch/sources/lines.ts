@@ -1,4 +1,5 @@
 // Bytes in pieces -> whole lines, without their newlines.
+import type { SourceItem } from './source.ts';
 
 const newline = 0x0a;
 
@@ -11,4 +12,13 @@ export function wholeLines(bytes: Buffer): { readonly lines: readonly Buffer[]; 
     from = end + 1;
   }
   return { lines, length: from };
+}
+
+/** What whole lines became, and how many bytes these take with their newlines. */
+export type Taken = { readonly items: readonly SourceItem[]; readonly length: number };
+
+/** Line by line. */
+export function takeLines(bytes: Buffer, itemsOf: (line: Buffer) => readonly SourceItem[]): Taken {
+  const { lines, length } = wholeLines(bytes);
+  return { items: lines.flatMap(itemsOf), length };
 }

@@ -8,19 +8,19 @@ export type SourceRecord = {
   readonly kind: 'record';
   readonly trust: Trust;
   /** Boot id without dashes. Without it the wall clock minus the stamp names the boot. */
-  readonly epoch?: string;
+  readonly epoch?: string | undefined;
   /** Microseconds of the kernel's clock, which counts from boot. */
-  readonly us?: number;
+  readonly us?: number | undefined;
   /** Milliseconds since 1970. */
-  readonly wall?: number;
+  readonly wall?: number | undefined;
   /** The true time is up to so many milliseconds after `wall`: 999 where a source has whole seconds. */
-  readonly wallSpan?: number;
+  readonly wallSpan?: number | undefined;
   /** Of the kernel's ring: one number, one record. */
-  readonly sequence?: number;
+  readonly sequence?: number | undefined;
   /** 0 is the kernel; programs cannot write with it. */
-  readonly facility?: number;
+  readonly facility?: number | undefined;
   /** Written once for several equal lines (`message repeated N times`). */
-  readonly folded?: true;
+  readonly folded?: true | undefined;
   /** The kernel's text without what the source puts before it. Bytes, since interface names need not be UTF-8. */
   readonly text: Uint8Array;
 };

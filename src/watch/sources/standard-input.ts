@@ -3,7 +3,6 @@
 import type { Readable } from 'node:stream';
 import { ExportReader } from './export-format.ts';
 import { journalFields, journalItem } from './journal-entry.ts';
-import { wholeLines } from './lines.ts';
 import { type Batch, finding, type Source, type SourceItem } from './source.ts';
 import { TextLines } from './text-lines.ts';
 
@@ -77,10 +76,10 @@ function lineForm(now: () => number): Form {
   return {
     accept: (chunk) => {
       const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      const whole = wholeLines(bytes);
-      rest = Buffer.from(bytes.subarray(whole.length));
+      const { items, length } = lines.take(bytes);
+      rest = Buffer.from(bytes.subarray(length));
       if (rest.length > mostLineBytes) rest = Buffer.alloc(0);
-      return whole.lines.flatMap((line) => lines.items(line));
+      return items;
     },
     rest: () => (rest.length === 0 ? [] : lines.items(rest)),
   };

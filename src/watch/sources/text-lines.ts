@@ -3,6 +3,7 @@ import { unescapedSyslog } from './escapes.ts';
 import { journalItem } from './journal-entry.ts';
 import { isJournalJson, journalJsonEntry } from './journal-json.ts';
 import { type HeadBounds, type LineHead, LineHeads } from './line-head.ts';
+import type { Taken } from './lines.ts';
 import { lossOf, mayTellLoss } from './loss-words.ts';
 import { mayRepeat, mostRepeats, repeatOf, repeatsByLine } from './repeats.ts';
 import { type Gap, mayBeLogLine, type SourceItem, type SourceRecord, type Trust } from './source.ts';
@@ -13,7 +14,11 @@ export type LineTrust = {
   readonly other: Trust;
 };
 
-type Previous = { readonly text: Buffer; readonly wall?: number };
+type Previous = { readonly text: Buffer; readonly wall: number | undefined };
+
+const newline = 0x0a;
+/** With which rsyslog begins its escapes. */
+const hash = 0x23;
 
 export class TextLines {
   readonly #trust: LineTrust;
@@ -30,6 +35,33 @@ export class TextLines {
   /** Reads a line for the sake of the next ones. */
   recall(line: Buffer): void {
     this.items(line);
+  }
+
+  /** The whole lines of a piece. */
+  take(bytes: Buffer): Taken {
+    const items: SourceItem[] = [];
+    const end = bytes.lastIndexOf(newline) + 1;
+    // looked for once and not in every line
+    let nextEscape = nextOf(bytes, hash, 0);
+    for (let from = 0; from < end; ) {
+      const to = bytes.indexOf(newline, from);
+      if (nextEscape < from) nextEscape = nextOf(bytes, hash, from);
+      const record = nextEscape < to ? undefined : this.#usual(bytes, from, to);
+      if (record !== undefined) items.push(record);
+      else items.push(...this.items(bytes.subarray(from, to)));
+      from = to + 1;
+    }
+    return { items, length: end };
+  }
+
+  /** A log line of the form that fills log files, and without anything rare in it; as `items` would give it. */
+  #usual(bytes: Buffer, from: number, to: number): SourceRecord | undefined {
+    const head = this.#heads.usual(bytes, from, to);
+    if (head === undefined || mayRepeat(bytes, head.from) || !isLogLine(bytes, head.from, to)) return undefined;
+    this.#credit = Math.min(mostRepeats, this.#credit + repeatsByLine);
+    const text = bytes.subarray(head.from, to);
+    this.#previous = { text, wall: head.wall };
+    return this.#record(head, text);
   }
 
   items(line: Buffer): readonly SourceItem[] {
@@ -57,7 +89,7 @@ export class TextLines {
       if (repeated.length > 0) return repeated;
     }
     const text = unescapedSyslog(line.subarray(head.from));
-    this.#previous = { text, ...(head.wall !== undefined && { wall: head.wall }) };
+    this.#previous = { text, wall: head.wall };
     return [this.#record(head, text)];
   }
 
@@ -103,6 +135,19 @@ export class TextLines {
     const between = head.wall === undefined ? {} : { before: { wall: head.wall } };
     return [{ kind: 'gap', lost, reason: 'daemon', between, said }];
   }
+}
+
+function nextOf(bytes: Buffer, byte: number, from: number): number {
+  const at = bytes.indexOf(byte, from);
+  return at < 0 ? bytes.length : at;
+}
+
+/** `mayBeLogLine` of a part. */
+function isLogLine(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from + 2; at < to; at++) {
+    if (bytes[at] === 0x3d && bytes[at - 1] === 0x4e && bytes[at - 2] === 0x49) return true;
+  }
+  return false;
 }
 
 function spanOf(from: number | undefined, { wall, wallSpan = 0 }: LineHead): Pick<SourceRecord, 'wall' | 'wallSpan'> {

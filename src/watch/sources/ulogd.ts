@@ -1,5 +1,6 @@
 // ulogd2's JSON file -> records. It grows and is rotated like any other log file; only its lines are others.
 import { type FileOptions, type LineReader, logFile } from './file.ts';
+import { takeLines } from './lines.ts';
 import type { OpenFile } from './log-files.ts';
 import { finding, type Source, type SourceItem } from './source.ts';
 import { parseUlogdLine } from './ulogd-line.ts';
@@ -24,5 +25,5 @@ function lines(owner: OpenFile['owner']): LineReader {
     told = true;
     return [finding('ulogd-form', "this is not the output of ulogd2's JSON plugin")];
   };
-  return { items, recall: () => undefined };
+  return { items, take: (bytes) => takeLines(bytes, items), recall: () => undefined };
 }

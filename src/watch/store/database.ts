@@ -22,7 +22,7 @@ export function openForWriting(directory: string): DatabaseSync {
       checkedVersion(database); // before anything is changed: the file may be somebody else's
       chmodSync(databaseFile(directory), 0o640);
       database.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-      database.exec('PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY');
+      database.exec('PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY');
       migrate(database);
       return database;
     } catch (error) {

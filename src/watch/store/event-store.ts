@@ -1,9 +1,10 @@
 // Batches of sources -> events, gaps and cursors in SQLite, all of a commit or nothing of it. The only writer. After an
 // exception it is not to be used any more: what it remembers and what is stored may differ then.
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { Dedupe, type Edges, hashOf, textLength, textOf } from '../dedupe.ts';
+import { Dedupe, hashOf, textLength } from '../dedupe.ts';
+import type { Edges } from '../edges.ts';
 import { parseLogLine } from '../parse-line.ts';
-import type { Seen, Sighting } from '../same-text.ts';
+import { type Seen, type Sighting, seenFirst } from '../same-text.ts';
 import type { Batch, Cursor, Gap, SourceRecord } from '../sources/source.ts';
 import { openForWriting } from './database.ts';
 import { type Column, searchColumns, searchValues } from './event-row.ts';
@@ -20,8 +21,8 @@ export type StoreOptions = { readonly capacity?: number };
 
 /** An event that is not in its table yet. */
 type Pending = {
-  readonly seen: Seen;
-  readonly text: Uint8Array;
+  readonly id: number;
+  readonly first: Sighting;
   readonly folded: boolean;
   /** Of `searchColumns`: the event itself, many times as large, is gone by then. */
   readonly search: readonly Column[];
@@ -151,15 +152,15 @@ export class EventStore {
     const sighting = sightingOf(host, witness, record);
     const known = this.#dedupe.find(sighting);
     if (known !== undefined) {
-      if (!this.#pending.has(known.id)) this.#changed.set(known.id, known);
+      this.#changed.set(known.id, known);
       return 0;
     }
     const event = parseLogLine(record.text);
     if (event === undefined) return 0;
-    const seen = this.#dedupe.add(this.#nextId++, sighting);
-    const text = record.text.subarray(0, textLength(record.text));
-    this.#pending.set(seen.id, { seen, text, folded: record.folded === true, search: searchValues(event) });
-    return seen.id;
+    const id = this.#nextId++;
+    this.#dedupe.add(id, sighting);
+    this.#pending.set(id, { id, first: sighting, folded: record.folded === true, search: searchValues(event) });
+    return id;
   }
 
   #gap(host: string, source: string, gap: Gap): void {
@@ -168,12 +169,13 @@ export class EventStore {
 
   #flush(): void {
     for (const one of this.#pending.values()) this.#insert(one);
-    for (const seen of this.#changed.values()) this.#update(seen);
+    for (const seen of this.#changed.values()) if (!this.#pending.has(seen.id)) this.#update(seen);
     this.#pending = new Map();
     this.#changed = new Map();
   }
 
-  #insert({ seen, text, folded, search }: Pending): void {
+  #insert({ id, first, folded, search }: Pending): void {
+    const seen = this.#changed.get(id) ?? seenFirst(id, first);
     this.#statements.insertEvent.run(
       seen.id,
       seen.host,
@@ -186,8 +188,8 @@ export class EventStore {
       seen.sequence ?? null,
       folded ? 1 : 0,
       witnessText(seen),
-      seen.hash,
-      text,
+      first.hash,
+      first.text.subarray(0, first.length),
       ...search,
     );
     this.#widest = Math.max(this.#widest, seen.wallSpan);
@@ -217,22 +219,22 @@ export class EventStore {
   }
 
   /** What is not in its table yet would not be found there. */
-  #recall({ host, text, hash, us, witness }: Sighting, from: number, to: number): readonly Seen[] {
+  #recall({ host, text, length, hash, us, witness }: Sighting, from: number, to: number): readonly Seen[] {
     this.#flush();
-    const bytes = Buffer.from(text, 'latin1');
+    const bytes = text.subarray(0, length);
     const stamped = us === undefined ? [] : this.#statements.byStamp.all(us, bytes, host);
     const isOpen = [`,${witness},`, us === undefined ? 1 : 0];
     const near =
       from > to ? [] : this.#statements.byTime.all(from - this.#widest, to, from, hash, bytes, host, ...isOpen);
     const rows = [...stamped, ...near];
-    return rows.map((row) => this.#seenOf(row, { host, text, hash }));
+    return rows.map((row) => this.#seenOf(row, host));
   }
 
-  #seenOf(row: Readonly<Record<string, unknown>>, key: Pick<Seen, 'host' | 'text' | 'hash'>): Seen {
+  #seenOf(row: Readonly<Record<string, unknown>>, host: string): Seen {
     const numberOf = (value: unknown): number | undefined => (value === null ? undefined : Number(value));
     return {
       id: Number(row.id),
-      ...key,
+      host,
       epoch: row.boot === null ? undefined : this.#bootNames.get(Number(row.boot)),
       us: numberOf(row.us),
       wall: numberOf(row.wall),
@@ -241,6 +243,7 @@ export class EventStore {
       trust: Number(row.trust),
       witnesses: String(row.witnesses).split(',').filter(Boolean).map(Number),
       moved: false,
+      slot: -1,
     };
   }
 }
@@ -249,7 +252,7 @@ export function sightingOf(host: string, witness: number, record: SourceRecord):
   const { epoch, us, wall, wallSpan, sequence, trust, text } = record;
   const length = textLength(text);
   const hash = hashOf(text, length);
-  return { witness, host, text: textOf(text, length), hash, epoch, us, wall, wallSpan, sequence, trust };
+  return { witness, host, text, length, hash, epoch, us, wall, wallSpan, sequence, trust };
 }
 
 function witnessText({ witnesses }: Seen): string {

@@ -4,13 +4,14 @@ import { Worker } from 'node:worker_threads';
 import { HostError } from '../../model/host-error.ts';
 import type { Batch, Cursor } from '../sources/source.ts';
 import type { Fresh } from './event-store.ts';
+import { packed, transferOf } from './packed-batch.ts';
 import { lockForWriting, type WriterLock } from './writer-lock.ts';
 import type { FromThread, ThreadData, ToThread } from './writer-thread.ts';
 
 type Waiting = { readonly resolve: (value: unknown) => void; readonly reject: (error: unknown) => void };
 
 /** It keeps a few megabytes; without a limit V8 would let many times as much of garbage lie about. */
-const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 96 };
+const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 96 };
 
 /** `undefined` when another process writes to this store. @throws HostError when it cannot be opened */
 export async function openStoreWriter(
@@ -59,8 +60,9 @@ export class StoreWriter {
 
   /** When it comes back, the batch is on the disk. @throws HostError 'disk-full', 'store-refused' */
   async store(host: string, source: string, batch: Batch): Promise<Fresh> {
-    const made = { host, source, batch };
-    return (await this.#ask((ticket) => ({ kind: 'batch', ticket, batch: made }))) as Fresh;
+    const made = packed(batch);
+    const message = (ticket: number): ToThread => ({ kind: 'batch', ticket, host, source, batch: made });
+    return (await this.#ask(message, transferOf(made))) as Fresh;
   }
 
   /** The lock is free afterwards in any case. @throws what went wrong in storing the last of it */
@@ -76,17 +78,17 @@ export class StoreWriter {
     }
   }
 
-  #ask(message: (ticket: number) => ToThread): Promise<unknown> {
+  #ask(message: (ticket: number) => ToThread, transfer: readonly ArrayBuffer[] = []): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const ticket = this.#tickets++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(ticket, { resolve, reject });
-      this.#tell(message(ticket));
+      this.#tell(message(ticket), transfer);
     });
   }
 
-  #tell(message: ToThread): void {
-    this.#worker.postMessage(message);
+  #tell(message: ToThread, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer);
   }
 
   #heard(message: FromThread): void {

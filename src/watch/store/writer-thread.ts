@@ -3,13 +3,20 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { HostError } from '../../model/host-error.ts';
 import { storeError } from './database.ts';
-import type { Fresh, SourceBatch } from './event-store.ts';
+import type { Fresh } from './event-store.ts';
 import { GroupCommit, type GroupOptions } from './group-commit.ts';
+import { type PackedBatch, unpacked } from './packed-batch.ts';
 
 export type ThreadData = { readonly directory: string; readonly options: Omit<GroupOptions, 'now'> };
 
 export type ToThread =
-  | { readonly kind: 'batch'; readonly ticket: number; readonly batch: SourceBatch }
+  | {
+      readonly kind: 'batch';
+      readonly ticket: number;
+      readonly host: string;
+      readonly source: string;
+      readonly batch: PackedBatch;
+    }
   | { readonly kind: 'cursor'; readonly ticket: number; readonly host: string; readonly source: string }
   | { readonly kind: 'close' };
 
@@ -39,9 +46,11 @@ function serve({ directory, options }: ThreadData): void {
   const group = new GroupCommit(directory, fail, options);
   parentPort?.on('message', (message: ToThread) => {
     switch (message.kind) {
-      case 'batch':
-        group.add(message.batch, (fresh) => tell({ kind: 'stored', ticket: message.ticket, fresh }));
+      case 'batch': {
+        const { ticket, host, source, batch } = message;
+        group.add({ host, source, batch: unpacked(batch) }, (fresh) => tell({ kind: 'stored', ticket, fresh }));
         break;
+      }
       case 'cursor': {
         const cursor = group.store.cursor(message.host, message.source);
         tell({ kind: 'cursor', ticket: message.ticket, cursor });
