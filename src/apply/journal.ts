@@ -56,6 +56,7 @@ export const tokenTable = 'bridge bk_wait';
 export const timerScript = `#!/bin/sh
 # Puts the previous rules back after $2 seconds, unless the change in the directory $1 was confirmed by then.
 trap '' HUP INT TERM PIPE
+exec </dev/null >/dev/null 2>&1
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 cd "$1" || exit 2
 echo $$ >timer.pid.new && mv timer.pid.new timer.pid || exit 2
@@ -73,5 +74,10 @@ load() {
     esac || return 1
   done
 }
-{ load exact || load anywhere; } >rollback.log 2>&1 && mv firing rolled-back || mv firing failed
+if { load exact || load anywhere; } >rollback.log 2>&1; then
+  [ ! -e cut.sh ] || sh ./cut.sh .
+  mv firing rolled-back
+else
+  mv firing failed
+fi
 `;

@@ -12,6 +12,7 @@ import type { Checked } from '../model/diagnostic.ts';
 import { HostError } from '../model/host-error.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
 import { untilDecided } from './countdown.ts';
+import { cutData, cutLines, cutSummary } from './cut-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readHostFacts, tellFaults } from './input.ts';
 import { untilInterrupted } from './interrupted.ts';
@@ -39,8 +40,9 @@ export async function apply(planFile: string | undefined, options: ApplyCommandO
   const failed = tellFaults(target.diagnostics);
   if (target.value === undefined) return exitCodes.faults;
   const faultCode = failed ? exitCodes.faults : exitCodes.fine;
+  const wanted = target.value;
   const approve = (sessions: readonly SshSession[], live: LivePlan) =>
-    assertNoLockout(sessions, target.value as Target, live, options.allowLockout === true);
+    assertNoLockout(sessions, wanted, live, options.allowLockout === true);
   if (options.dryRun === true) return dryRun(site, target.value, approve, options, faultCode);
   const confirmSeconds = options.confirm ?? (isLocalConsole() ? false : usualSeconds);
   const tracking = new Tracking(site.access, () =>
@@ -50,7 +52,7 @@ export async function apply(planFile: string | undefined, options: ApplyCommandO
     ...(confirmSeconds === false ? {} : { confirmSeconds }),
     ...(saved === undefined ? {} : { expected: saved.digests }),
     approve: async (live: LivePlan) => {
-      if (options.output === 'text') print(planText(live.plan));
+      if (options.output === 'text') print(planText(live.plan, cutLines(live.cut, wanted)));
       await approve(await tracking.sessions(), live);
     },
   };
@@ -71,7 +73,9 @@ function applyAndWait(
 ): Promise<number> {
   return untilInterrupted(async (signal) => {
     const applied = await applyTarget(site, target, applyOptions);
-    if (output === 'json') printJson('apply', applied);
+    if (output === 'json') printJson('apply', { ...applied, cut: cutData(applied.cut, target) });
+    const cut = cutSummary(applied.cut);
+    if (cut !== undefined) tell(cut);
     if (applied.outcome === 'confirmed') tell('loaded and kept');
     const { deadline } = applied;
     if (deadline === undefined) return faultCode;
@@ -127,8 +131,10 @@ async function dryRun(
   exitCode: number,
 ): Promise<number> {
   const live = await livePlan(site, target);
-  if (output === 'json') printJson('apply', { outcome: 'dry-run', digests: live.digests, steps: live.plan.steps });
-  else print(planText(live.plan));
+  const { digests, plan, cut } = live;
+  if (output === 'json')
+    printJson('apply', { outcome: 'dry-run', digests, steps: plan.steps, cut: cutData(cut, target) });
+  else print(planText(plan, cutLines(cut, target)));
   await approve(await sshSessions(site.access), live);
   tell('dry run: nothing was changed');
   return exitCode;

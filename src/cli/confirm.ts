@@ -6,6 +6,7 @@ import { confirmPending, settle } from '../apply/live/settle.ts';
 import { confirmedId, generationIds, makeStateDirectory, readGeneration } from '../apply/live/state.ts';
 import { goBack } from '../apply/live/way-back.ts';
 import { HostError } from '../model/host-error.ts';
+import { cutData } from './cut-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readHostFacts, tellFaults } from './input.ts';
 import { siteOf } from './live-target.ts';
@@ -50,7 +51,7 @@ async function toGenerationBefore(options: RollbackOptions): Promise<number> {
   if (target === undefined)
     throw new HostError('no-generation', `the policy of generation ${before} does not fit this host`);
   const applied = await applyTarget(site, target, {});
-  if (options.output === 'json') printJson('rollback', { ...applied, from: before });
+  if (options.output === 'json') printJson('rollback', { ...applied, cut: cutData(applied.cut, target), from: before });
   else tell(`the policy of generation ${before} is back, as generation ${applied.generation}`);
   return failed ? exitCodes.faults : exitCodes.fine;
 }
