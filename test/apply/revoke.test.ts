@@ -135,6 +135,21 @@ suite('what is forbidden ends, what is allowed goes on', { skip }, () => {
       await assertGoesOn(byWeb, 'web to db');
     });
 
+    test(`${backend}: what a helper announced goes on with its control connection, and ends with it`, async (t) => {
+      const rig = await TalkingGuests.build([21, 4660]);
+      t.after(() => rig.close());
+      const helper = ['-t', 'raw', '-A', 'PREROUTING', '-p', 'tcp', '--dport', '21', '-j', 'CT', '--helper', 'ftp'];
+      const { code, stderr } = await rig.host.namespace.run('iptables', helper);
+      if (code !== 0) return t.skip(`no FTP helper here: ${stderr}`);
+      await rig.apply(['web -> db tcp/21,tcp/80'], backend);
+      const data = await rig.begin('web', 'ftp', 4660);
+      assert.equal((await rig.tracked()).length, 2);
+      assert.equal((await rig.apply(['web -> db tcp/21'], backend)).cut.flows.length, 0);
+      await assertGoesOn(data, 'the data');
+      assert.equal((await rig.apply(['web -> db tcp/80'], backend)).cut.flows.length, 2);
+      await assertStops(data, rig.committed, 'the data');
+    });
+
     test(`${backend}: a guest that is gone, and comes again`, async (t) => {
       const rig = await TalkingGuests.build(ports);
       t.after(() => rig.close());

@@ -1,6 +1,7 @@
 """Guests that talk: `serve PORT...` echoes TCP and UDP on these ports until standard input ends; `ask PROTO IP PORT` sends
 a number every 5 ms and reads it back, until a line comes on standard input: then it prints what came of it as JSON
-({"sent", "echoed", "lost", "last"}: when the last answer came, in seconds since 1970), and goes on.
+({"sent", "echoed", "lost", "last"}: when the last answer came, in seconds since 1970), and goes on. On port 21 there is enough
+of FTP for a helper: PROTO `ftp` asks there for the way to PORT first, and keeps that connection.
 """
 
 import json
@@ -23,10 +24,29 @@ def echo_stream(connection):
         pass
 
 
+def speak_ftp(connection):
+    own = connection.getsockname()[0].replace(".", ",")
+    connection.sendall(b"220 ready\r\n")
+    while data := connection.recv(4096):
+        port = int(data.split()[1]) if data.startswith(b"PASV") else 0
+        way = f"227 Entering Passive Mode ({own},{port >> 8},{port & 255})\r\n"
+        connection.sendall(way.encode() if port else b"230 welcome\r\n")
+
+
+def ask_ftp(ip, port):
+    control = socket.create_connection((ip, 21), timeout=5)
+    control.recv(4096)
+    for line in (b"USER x\r\n", f"PASV {port}\r\n".encode()):
+        control.sendall(line)
+        control.recv(4096)
+    return control
+
+
 def accept_all(listener):
+    answer = speak_ftp if listener.getsockname()[1] == 21 else echo_stream
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=echo_stream, args=(connection,), daemon=True).start()
+        threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
 
 def echo_datagrams(sock):
@@ -51,7 +71,8 @@ def serve(ports):
 
 class Talk:
     def __init__(self, proto, ip, port):
-        self.stream = proto == "tcp"
+        self.stream = proto in ("tcp", "ftp")
+        self.control = ask_ftp(ip, port) if proto == "ftp" else None
         kind = socket.SOCK_STREAM if self.stream else socket.SOCK_DGRAM
         self.sock = socket.socket(socket.AF_INET, kind)
         self.sock.settimeout(5)

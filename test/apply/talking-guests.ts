@@ -112,7 +112,7 @@ export class TalkingGuests {
   }
 
   /** Comes back when the first answer was heard. */
-  begin(from: GuestName, proto: 'tcp' | 'udp', port: number): Promise<Talk> {
+  begin(from: GuestName, proto: 'tcp' | 'udp' | 'ftp', port: number): Promise<Talk> {
     const to = from === 'web' ? 'db' : 'web';
     return this.#start(from, ['ask', proto, guestIp(to), String(port)]);
   }
