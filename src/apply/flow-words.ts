@@ -1,8 +1,10 @@
 // Tracked connections in words: who, to whom, for what; those that differ in the client's own port only are one line.
+
+import type { Host } from '../model/host.ts';
 import { type Ip, printIp, sameIp } from '../model/ip.ts';
 import { containsIp } from '../model/ip-set.ts';
+import type { Policy } from '../model/policy.ts';
 import { protocolNumbers } from '../model/service.ts';
-import type { Target } from './target.ts';
 import type { TrackedFlow } from './tracked-flow.ts';
 
 export type FlowWords = {
@@ -12,11 +14,11 @@ export type FlowWords = {
   readonly connections: number;
 };
 
+/** Whose an address is; without a policy only the host has a name. */
+export type FlowNames = { readonly policy?: Policy | undefined; readonly host: Host };
+
 /** The most frequent first. */
-export function flowWords(
-  flows: readonly TrackedFlow[],
-  { policy, host }: Pick<Target, 'policy' | 'host'>,
-): readonly FlowWords[] {
+export function flowWords(flows: readonly TrackedFlow[], { policy, host }: FlowNames): readonly FlowWords[] {
   const known = new Map<bigint, string>();
   const nameOf = (ip: Ip): string => {
     const name = known.get(ip.bits) ?? named(ip, policy, host);
@@ -34,8 +36,10 @@ export function flowWords(
     .toSorted((a, b) => b.connections - a.connections);
 }
 
-function named(ip: Ip, { guests, outside }: Target['policy'], { interfaces }: Target['host']): string {
-  const party = [...guests, ...outside].find(({ addresses }) => containsIp(addresses, ip));
+function named(ip: Ip, policy: FlowNames['policy'], { interfaces }: Host): string {
+  const party = [...(policy?.guests ?? []), ...(policy?.outside ?? [])].find(({ addresses }) =>
+    containsIp(addresses, ip),
+  );
   const own = interfaces.some(({ addresses }) => addresses.some((address) => sameIp(address, ip)));
   const name = party?.name ?? (own ? 'host' : undefined);
   return name === undefined ? printIp(ip) : `${name} ${printIp(ip)}`;

@@ -1,22 +1,30 @@
 // Connections that a change ends, or would end, for the administrator.
 
-import { type FlowWords, flowWords } from '../apply/flow-words.ts';
+import { type FlowNames, type FlowWords, flowWords } from '../apply/flow-words.ts';
 import type { Revocation } from '../apply/live/revoke.ts';
-import type { Target } from '../apply/target.ts';
 
 const mostLines = 10;
 
 /** Before a change; nothing when none would be cut. */
-export function cutLines({ flows, trouble }: Revocation, target: Target): readonly string[] {
+export function cutLines({ flows, trouble }: Revocation, names: FlowNames): readonly string[] {
   if (trouble !== undefined) return [`which connections would have to be cut is not known: ${trouble}`];
+  return flows.length === 0 ? [] : [`${counted(flows.length)} would be cut:`, ...flowLines(flows, names)];
+}
+
+/** Whenever somebody asks; nothing when there are none. */
+export function goingOnLines({ flows, trouble }: Revocation, names: FlowNames): readonly string[] {
+  if (trouble !== undefined) return [`Connections that are not allowed would not be ended: ${trouble}`];
   if (flows.length === 0) return [];
-  const words = flowWords(flows, target);
-  const more = words.slice(mostLines).reduce((sum, { connections }) => sum + connections, 0);
   return [
-    `${counted(flows.length)} would be cut:`,
-    ...words.slice(0, mostLines).map((one) => `  ${line(one)}`),
-    ...(more === 0 ? [] : [`  and ${more} more`]),
+    `${counted(flows.length)} that the policy does not allow: the next apply cuts them`,
+    ...flowLines(flows, names),
   ];
+}
+
+function flowLines(flows: Revocation['flows'], names: FlowNames): readonly string[] {
+  const words = flowWords(flows, names);
+  const more = words.slice(mostLines).reduce((sum, { connections }) => sum + connections, 0);
+  return [...words.slice(0, mostLines).map((one) => `  ${line(one)}`), ...(more === 0 ? [] : [`  and ${more} more`])];
 }
 
 /** After a change. */
@@ -26,10 +34,10 @@ export function cutSummary({ flows, trouble }: Revocation): string | undefined {
 }
 
 /** For -o json. */
-export function cutData({ flows, trouble }: Revocation, target: Target): object {
+export function cutData({ flows, trouble }: Revocation, names: FlowNames): object {
   return {
     count: flows.length,
-    connections: flowWords(flows, target),
+    connections: flowWords(flows, names),
     ...(trouble === undefined ? {} : { trouble }),
   };
 }

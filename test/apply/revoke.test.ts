@@ -162,6 +162,8 @@ suite('what is forbidden ends, what is allowed goes on', { skip }, () => {
       await rig.plugIn('db');
       const again = await refreshRules(rig.site, hostWith(['g1', 'g2']));
       assert.equal(again?.changed, true);
+      // elements more: nobody is asked
+      assert.equal(again.cut === undefined, backend === 'nft');
       await assertGoesOn(await rig.begin('web', 'udp', 5001), 'a new one');
       const { echoed } = await talk.said();
       await sleep(500);
@@ -244,6 +246,14 @@ suite('before and without', { skip }, () => {
     assert.equal(code, 0, stderr);
     assert.match(stderr, /^.*3 connections cut, as the policy does not allow them$/m);
     assert.equal((await rig.tracked()).length, 2);
+    assert.doesNotMatch(await host.mustRun(['status']), /connection/);
+    await rig.add(made(1, () => 2_000));
+    const text = await host.mustRun(['status']);
+    assert.match(
+      text,
+      /^1 connection that the policy does not allow: the next apply cuts them\n {2}web 10\.0\.0\.11 -> db 10\.0\.0\.12 udp 2000$/m,
+    );
+    assert.equal(JSON.parse(await host.mustRun(['status', '-o', 'json'])).connections.count, 1);
   });
 
   test('without the tool the change is made, and it is said what goes on', async (t) => {
