@@ -1,7 +1,7 @@
 // Might this connection begin now? The first packet of its tuple, in the direction of the one who opened it, is asked of
 // the rules at every hook between the ports that its addresses are behind, by the simulator's own evaluation.
 import type { Host } from '../model/host.ts';
-import { type Ip, prefixContains } from '../model/ip.ts';
+import { type Ip, prefixContains, sameIp } from '../model/ip.ts';
 import { containsIp } from '../model/ip-set.ts';
 import type { Mac } from '../model/mac.ts';
 import { type GroundBridge, type GroundPort, type RuleList, rulesOf } from '../model/rule-list.ts';
@@ -93,7 +93,7 @@ export class FlowJudge {
   }
 
   #isOwn(ip: Ip): boolean {
-    return this.#host.interfaces.some(({ addresses }) => addresses.some((own) => own.bits === ip.bits));
+    return this.#host.interfaces.some(({ addresses }) => addresses.some((own) => sameIp(own, ip)));
   }
 
   /** Where no route is known it may be. */

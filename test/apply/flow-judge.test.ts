@@ -114,6 +114,44 @@ suite('on the example with two bridges', () => {
   }
 });
 
+const [web, mail, router, relay] = ['192.168.122.11', '192.168.122.13', '198.51.100.10', '198.51.100.25'];
+const far = '203.0.113.5';
+
+/** The host routes, and translates as libvirt's networks do. */
+const translated: readonly (readonly [want: 'goes on' | 'ends', why: string, asked: Asked])[] = [
+  ['goes on', 'mail behind the host', { from: mail, to: relay, protocol: 'tcp', dport: 25, masked: router }],
+  ['ends', 'web behind the host', { from: web, to: relay, protocol: 'tcp', dport: 25, masked: router }],
+  ['ends', 'mail, to somebody else', { from: mail, to: far, protocol: 'tcp', dport: 25, masked: router }],
+  [
+    'goes on',
+    'a port of the host leads to web',
+    { from: far, to: router, protocol: 'tcp', dport: 8080, really: [web, 80] },
+  ],
+  ['ends', 'another one to mail', { from: far, to: router, protocol: 'tcp', dport: 8080, really: [mail, 80] }],
+  ['ends', 'and to another port of web', { from: far, to: router, protocol: 'tcp', dport: 80, really: [web, 22] }],
+  [
+    'goes on',
+    'containers are none of ours',
+    { from: '172.17.0.2', to: far, protocol: 'tcp', dport: 443, masked: router },
+  ],
+  [
+    'goes on',
+    'the host, translated by itself',
+    { from: router, to: far, protocol: 'tcp', dport: 443, really: [relay, 443] },
+  ],
+];
+
+suite('where addresses are translated', () => {
+  for (const backend of backends) {
+    const judge = judgeOf(factsOf(exampleOf('one-bridge')), backend);
+    for (const [want, why, asked] of translated) {
+      test(`${backend}, ${want}: ${why}`, () => {
+        assert.equal(judge.allows(tracked(asked)), want === 'goes on');
+      });
+    }
+  }
+});
+
 suite('which connections are revoked', () => {
   const flow = (from: string, to: string, dport: number, entry: number, rest = ''): TrackedFlow => {
     const line = trackedLine({ from, to, protocol: 'tcp', dport }, entry);

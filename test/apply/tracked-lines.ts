@@ -10,6 +10,8 @@ export type Asked = {
   readonly type?: number;
   /** Where the destination is translated to, with its port. */
   readonly really?: readonly [ip: string, port: number];
+  /** Whom the other side takes for the sender, where the source is translated. */
+  readonly masked?: string;
   readonly zone?: number;
 };
 
@@ -29,7 +31,7 @@ export function trackedLine(asked: Asked, entry: number): string {
         : [`sport=${sport} dport=${dport}`, `sport=${backPort} dport=${sport}`];
   const state = protocol === 'tcp' ? ' ESTABLISHED' : '';
   const tail = `mark=0${zone === undefined ? '' : ` zone=${zone}`} use=1 id=${entry}`;
-  return `${head}${state} src=${from} dst=${to} ${there} src=${back} dst=${from} ${answer} [ASSURED] ${tail}`;
+  return `${head}${state} src=${from} dst=${to} ${there} src=${back} dst=${asked.masked ?? from} ${answer} [ASSURED] ${tail}`;
 }
 
 function text(ip: Ip | string): string {
