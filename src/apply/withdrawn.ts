@@ -26,8 +26,8 @@ export function withdrawnTable(
   { list: from, host }: { readonly list: RuleList; readonly host: Host },
   back: RuleList,
 ): string {
-  const before = rows(rulesOf(back).flatMap(flowsOf));
-  const known = new Set(rows(reachingFlows(back, back, host)).map(rowKey));
+  const before = rows(reachingFlows(back, back, host));
+  const known = new Set(before.map(rowKey));
   const added = rows(reachingFlows(from, back, host)).filter((row) => !known.has(rowKey(row)));
   return added.length === 0 ? '' : printed([...added.map(asNew), ...before.map(asOld)]);
 }
