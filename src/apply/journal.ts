@@ -56,6 +56,7 @@ export const tokenTable = 'bridge bk_wait';
 export const timerScript = `#!/bin/sh
 # Puts the previous rules back after $2 seconds, unless the change in the directory $1 was confirmed by then.
 trap '' HUP INT TERM PIPE
+exec </dev/null >/dev/null 2>&1
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 cd "$1" || exit 2
 echo $$ >timer.pid.new && mv timer.pid.new timer.pid || exit 2
@@ -83,5 +84,6 @@ until { load exact || load anywhere; } >>"$log" 2>&1; do
   [ "$tries" -lt 5 ] || { mv firing failed; exit 1; }
   sleep 1
 done
+[ ! -e cut.sh ] || sh ./cut.sh .
 mv firing rolled-back
 `;

@@ -6,13 +6,13 @@ import type { Mac } from '../model/mac.ts';
 import type { CtState, TcpFlag } from '../model/match.ts';
 import { type Ground, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { ruleComment } from '../model/rule-prefix.ts';
-import type { HookName, Ruleset } from '../model/ruleset.ts';
+import type { Ruleset } from '../model/ruleset.ts';
 import type { Decider, Decision } from '../model/trace.ts';
 import { arpRequest, tcpSegment } from '../packet/build.ts';
 import type { Packet } from '../packet/packet.ts';
 import { Firewall } from '../simulate/evaluate.ts';
-import type { View } from '../simulate/view.ts';
 import { type BridgeHop, type SshSession, waysOf } from './ssh-way.ts';
+import { crossing, type Visit } from './visits.ts';
 
 export type Lockout = {
   readonly session: SshSession;
@@ -103,12 +103,6 @@ function probesOf(session: SshSession, host: Host, ground: Ground): readonly Pro
   ];
 }
 
-type Visit = {
-  readonly family: 'bridge' | 'ip';
-  readonly hook: HookName;
-  readonly ways: Omit<View, 'packet' | 'ctState' | 'mark'>;
-};
-
 function passIn(probe: Probe, way: readonly BridgeHop[], { dev }: SshSession, ruleset: Ruleset) {
   const last = way.at(-1);
   const heard = last === undefined || last.inner !== undefined ? {} : { bridgeInfo: { physin: last.outer } };
@@ -129,18 +123,6 @@ function passOut(probe: Probe, way: readonly BridgeHop[], { dev }: SshSession, r
           : crossing(bridge, inner, outer),
       ),
   ]);
-}
-
-/** From port to port, or up to the bridge device. */
-function crossing(bridge: string, from: string, to: string | undefined): readonly Visit[] {
-  const first: Visit = { family: 'bridge', hook: 'prerouting', ways: { iif: from } };
-  if (to === undefined) return [first, { family: 'bridge', hook: 'input', ways: { iif: from } }];
-  const ports = { physin: from, physout: to };
-  return [
-    first,
-    { family: 'bridge', hook: 'forward', ways: { iif: from, oif: to } },
-    { family: 'ip', hook: 'forward', ways: { iif: bridge, oif: bridge, bridgeInfo: ports } },
-  ];
 }
 
 /** ARP is no IP: no hook of that family sees it. */

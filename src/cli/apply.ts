@@ -13,6 +13,7 @@ import type { Checked } from '../model/diagnostic.ts';
 import { HostError } from '../model/host-error.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
 import { untilDecided } from './countdown.ts';
+import { cutData, cutLines, cutSummary } from './cut-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { assertGuestsKnown, readHostFacts, tellFaults } from './input.ts';
 import { untilInterrupted } from './interrupted.ts';
@@ -61,7 +62,7 @@ export async function change(site: Site, target: Target, options: ChangeOptions,
     ...(confirmSeconds === false ? {} : { confirmSeconds }),
     ...(expected === undefined ? {} : { expected }),
     approve: async (live: LivePlan) => {
-      if (output === 'text') print(planText(live.plan));
+      if (output === 'text') print(planText(live.plan, cutLines(live.cut, target)));
       await assertNoLockout(await tracking.sessions(), target, live, allowLockout);
     },
   };
@@ -77,12 +78,18 @@ function applyAndWait(
   site: Site,
   target: Target,
   applyOptions: ApplyOptions,
-  { output, wait = false, report = (applied) => printJson('apply', applied) }: ChangeOptions,
+  {
+    output,
+    wait = false,
+    report = (applied) => printJson('apply', { ...applied, cut: cutData(applied.cut, target) }),
+  }: ChangeOptions,
   faultCode: number,
 ): Promise<number> {
   return untilInterrupted(async (signal) => {
     const applied = await applyTarget(site, target, applyOptions);
     if (output === 'json') report(applied);
+    const cut = cutSummary(applied.cut);
+    if (cut !== undefined) tell(cut);
     if (applied.outcome === 'confirmed') tell('loaded and kept');
     const { generation, deadline } = applied;
     if (deadline === undefined) return faultCode;
@@ -138,8 +145,10 @@ async function dryRun(
   exitCode: number,
 ): Promise<number> {
   const live = await livePlan(site, target);
-  if (output === 'json') printJson('apply', { outcome: 'dry-run', digests: live.digests, steps: live.plan.steps });
-  else print(planText(live.plan));
+  const { digests, plan, cut } = live;
+  const data = { outcome: 'dry-run', digests, steps: plan.steps, cut: cutData(cut, target) };
+  if (output === 'json') printJson('apply', data);
+  else print(planText(plan, cutLines(cut, target)));
   await assertNoLockout(await sshSessions(site.access), target, live, allowLockout);
   tell('dry run: nothing was changed');
   return exitCode;

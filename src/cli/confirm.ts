@@ -9,6 +9,7 @@ import { confirmedId, generationIds, makeStateDirectory, readGeneration } from '
 import { goBack } from '../apply/live/way-back.ts';
 import { HostError } from '../model/host-error.ts';
 import { type ApplyCommandOptions, change } from './apply.ts';
+import { cutData } from './cut-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { assertGuestsKnown, readHostFacts, tellFaults } from './input.ts';
 import { siteOf } from './live-target.ts';
@@ -63,6 +64,7 @@ async function toGenerationBefore(site: Site, options: RollbackOptions): Promise
   if (target === undefined)
     throw new HostError('no-generation', `the policy of generation ${before} does not fit this host`);
   tell(`back to the policy of generation ${before}`);
-  const report = (applied: Applied): void => printJson('rollback', { ...applied, from: before });
+  const report = (applied: Applied): void =>
+    printJson('rollback', { ...applied, cut: cutData(applied.cut, target), from: before });
   return change(site, target, { ...options, report }, failed ? exitCodes.faults : exitCodes.fine);
 }

@@ -5,8 +5,14 @@ import type { ListRule } from '../model/rule-list.ts';
 import { type Style, styled, table } from './output.ts';
 import { ruleCells } from './rule-table.ts';
 
-export function planText({ changes, kernel, steps }: Plan): string {
-  if (steps.length === 0) return 'Nothing to change: what the policy wants of this host is loaded.';
+/** @param cut what is said of connections that the change would end */
+export function planText({ changes, kernel, steps }: Plan, cut: readonly string[]): string {
+  const connections = section(
+    'Connections',
+    cut.map((line) => `  ${line}`),
+  );
+  if (steps.length === 0)
+    return ['Nothing to change: what the policy wants of this host is loaded.', ...connections].join('\n').trimEnd();
   return [
     ...section('Rules', changes.rules.length === 0 ? [] : ruleLines(changes.rules)),
     ...section(
@@ -17,6 +23,7 @@ export function planText({ changes, kernel, steps }: Plan): string {
       'In the kernel',
       kernel.map((line) => `  ${line}`),
     ),
+    ...connections,
     summary(changes.rules),
   ].join('\n');
 }

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { livePlan } from '../apply/live/apply.ts';
 import { loadedOf } from '../apply/loaded.ts';
 import { HostError } from '../model/host-error.ts';
+import { cutData, cutLines } from './cut-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { tellFaults } from './input.ts';
 import { type LiveOptions, readTarget, siteOf } from './live-target.ts';
@@ -20,8 +21,9 @@ export async function plan(options: PlanOptions): Promise<number> {
   const live = await livePlan(siteOf(options, 'plan'), target.value);
   if (options.out !== undefined) writeOut(options.out, planFileOf(target.value, live.digests));
   const { changes, kernel, steps } = live.plan;
-  if (options.output === 'json') printJson('plan', { digests: live.digests, ...changes, kernel, steps });
-  else print(planText(live.plan));
+  if (options.output === 'json') {
+    printJson('plan', { digests: live.digests, ...changes, kernel, steps, cut: cutData(live.cut, target.value) });
+  } else print(planText(live.plan, cutLines(live.cut, target.value)));
   return failed ? exitCodes.faults : exitCodes.fine;
 }
 

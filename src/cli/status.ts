@@ -1,7 +1,10 @@
 // `status`: what is loaded, since when, from which policy; what waits; what each rule decided; what somebody changed.
+
+import type { FlowNames } from '../apply/flow-words.ts';
 import { currentGeneration, policyOfGeneration } from '../apply/live/facts.ts';
 import { readPending } from '../apply/live/pending.ts';
 import { readStatus, type Status } from '../apply/live/status.ts';
+import { cutData, goingOnLines } from './cut-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readHostFacts, tellFaults } from './input.ts';
 import { siteOf } from './live-target.ts';
@@ -13,12 +16,14 @@ export type StatusOptions = StateOptions & { readonly host?: string; readonly ou
 export async function status(options: StatusOptions): Promise<number> {
   const site = siteOf(options, 'status');
   const current = currentGeneration(site.state, readPending(site.state));
-  const host = await readHostFacts(options.host, current && policyOfGeneration(current));
+  const policy = current && policyOfGeneration(current);
+  const host = await readHostFacts(options.host, policy);
   tellFaults(host.diagnostics);
   if (host.value === undefined) return exitCodes.faults;
   const found = await readStatus(site, host.value);
-  if (options.output === 'json') printJson('status', statusData(found));
-  else print(statusText(found));
+  const names = { policy, host: host.value };
+  if (options.output === 'json') printJson('status', { ...statusData(found), connections: cutData(found.cut, names) });
+  else print(statusText(found, names));
   return found.drift.length > 0 ? exitCodes.drift : exitCodes.fine;
 }
 
@@ -43,8 +48,11 @@ function secondsLeft(deadline: number): number {
   return Math.max(0, Math.ceil((deadline - Date.now()) / 1000));
 }
 
-function statusText(found: Status): string {
-  return [loadedText(found), ...pendingLines(found), ...driftLines(found), ...countLines(found)].join('\n');
+function statusText(found: Status, names: FlowNames): string {
+  const connections = goingOnLines(found.cut, names).map((line) => styled('yellow', line));
+  return [loadedText(found), ...pendingLines(found), ...driftLines(found), ...connections, ...countLines(found)].join(
+    '\n',
+  );
 }
 
 function loadedText({ current }: Status): string {

@@ -61,6 +61,16 @@ export function isElementsOnly(changes: readonly TableChanges[]): boolean {
   );
 }
 
+/** Whether nothing is allowed any less: elements and chains are added, none of them puts more under our rules. */
+export function isOnlyMore(changes: readonly TableChanges[]): boolean {
+  return changes.every(
+    ({ table, flushedChains, removedMapElements, removedSetElements, addedSets, addedMaps, addedSetElements }) =>
+      table === 'kept' &&
+      [...flushedChains, ...removedMapElements, ...removedSetElements, ...addedSets, ...addedMaps].length === 0 &&
+      !addedSetElements.some(({ name }) => name.startsWith('managed')),
+  );
+}
+
 function changesAnything({ family: _family, name: _name, table, ...lists }: TableChanges): boolean {
   return table !== 'kept' || Object.values(lists).some((list) => list.length > 0);
 }

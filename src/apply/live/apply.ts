@@ -10,11 +10,18 @@ import { digest, loadedDigest } from './digest.ts';
 import { type Facts, listOfGeneration, readFacts } from './facts.ts';
 import { type Loading, loadGeneration } from './load-generation.ts';
 import { withLock } from './lock.ts';
+import { connectionsToCut, cutConnections, olderThan, type Revocation } from './revoke.ts';
 import { confirmPending, settle } from './settle.ts';
 import type { Site } from './site.ts';
 import { keepGeneration, makeStateDirectory, nextGenerationId, setConfirmed } from './state.ts';
 
-export type LivePlan = { readonly plan: Plan; readonly digests: PlanDigests; readonly facts: Facts };
+export type LivePlan = {
+  readonly plan: Plan;
+  readonly digests: PlanDigests;
+  readonly facts: Facts;
+  /** What the rules that are wanted do not allow. */
+  readonly cut: Revocation;
+};
 
 /** Reads only. @throws HostError 'needs-root' and what reading refuses */
 export async function livePlan({ access, state }: Pick<Site, 'access' | 'state'>, target: Target): Promise<LivePlan> {
@@ -22,6 +29,7 @@ export async function livePlan({ access, state }: Pick<Site, 'access' | 'state'>
   const before = facts.current === undefined ? undefined : listOfGeneration(state, facts.current);
   return {
     facts,
+    cut: await connectionsToCut({ access, state }, target, olderThan(facts.loaded)),
     plan: planOf(facts.loaded, before, target, facts.calls.module ? facts.calls.deaf : []),
     digests: {
       policy: digest(target.policyText),
@@ -46,6 +54,8 @@ export type Applied = {
   readonly generation: number;
   /** Milliseconds since 1970, of a change that waits. */
   readonly deadline?: number;
+  /** Connections that were ended, as the rules do not allow them. */
+  readonly cut: Revocation;
 };
 
 /**
@@ -98,28 +108,34 @@ function assertSame(expected: PlanDigests, now: PlanDigests): void {
 }
 
 /** The kernel has it already; the policy's text may be another one all the same. */
-function recordUnchanged({ state }: Site, target: Target, { facts: { current, pending }, digests }: LivePlan): Applied {
+async function recordUnchanged(site: Site, target: Target, { facts, digests }: LivePlan): Promise<Applied> {
+  const { state } = site;
+  const { current, pending } = facts;
+  const cut = await cutConnections(site, target, olderThan(facts.loaded));
   const isSame =
     current !== undefined &&
     current.policyDigest === digests.policy &&
     current.hostDigest === digests.host &&
     current.backend === target.backend &&
     current.arp === target.arp;
-  if (isSame) return { outcome: 'unchanged', generation: current.id };
+  if (isSame) return { outcome: 'unchanged', generation: current.id, cut };
   const id = nextGenerationId(state, pending?.journal.generation);
   keepGeneration(state, target, { id, digests });
   setConfirmed(state, id);
-  return { outcome: 'unchanged', generation: id };
+  return { outcome: 'unchanged', generation: id, cut };
 }
 
 /** Without a confirmation to wait for the timer guards the loading itself. */
 const guardSeconds = 60;
 
 async function load(site: Site, target: Target, live: LivePlan, confirmSeconds: number | undefined): Promise<Applied> {
-  const { generation, deadline } = await loadGeneration(site, loadingOf(target, live, confirmSeconds ?? guardSeconds));
-  if (confirmSeconds !== undefined) return { outcome: 'pending', generation, deadline };
+  const { generation, deadline, cut } = await loadGeneration(
+    site,
+    loadingOf(target, live, confirmSeconds ?? guardSeconds),
+  );
+  if (confirmSeconds !== undefined) return { outcome: 'pending', generation, deadline, cut };
   await confirmPending(site);
-  return { outcome: 'confirmed', generation };
+  return { outcome: 'confirmed', generation, cut };
 }
 
 function loadingOf(target: Target, { plan: { steps }, digests, facts }: LivePlan, seconds: number): Loading {

@@ -7,6 +7,7 @@ import { callSteps, type Loaded, loadedOf, type Step, stepsBetween, stepsFromAny
 import { type PlanDigests, toShow } from '../plan.ts';
 import { refusalOf } from '../refusal.ts';
 import type { Target } from '../target.ts';
+import { withdrawnTable } from '../withdrawn.ts';
 import { type Facts, rulesOfGeneration, targetOfGeneration } from './facts.ts';
 import { loadFile, readLoaded } from './kernel.ts';
 import { LoadRefused } from './load-refused.ts';
@@ -20,6 +21,7 @@ import {
   type WaysBack,
   writePending,
 } from './pending.ts';
+import { cutConnections, olderThan, type Revocation } from './revoke.ts';
 import type { Site } from './site.ts';
 import { keepGeneration, nextGenerationId, removeGeneration, writing } from './state.ts';
 import { makeToken, removeToken, withToken } from './token.ts';
@@ -41,7 +43,7 @@ export type Loading = {
 export async function loadGeneration(
   site: Site,
   { target, steps, digests, facts, seconds }: Loading,
-): Promise<{ readonly generation: number; readonly deadline: number }> {
+): Promise<{ readonly generation: number; readonly deadline: number; readonly cut: Revocation }> {
   const { state, access } = site;
   const generation = nextGenerationId(state, facts.pending?.journal.generation);
   const previous = facts.current?.id;
@@ -64,9 +66,11 @@ export async function loadGeneration(
     if (await abandon(site, generation, facts.loaded)) throw cause;
     throw tooLate(cause);
   }
+  // before they are read back, which takes its time on a large host
+  const cut = await cutConnections(site, target, olderThan(facts.loaded));
   await assertLoaded(site, target.ruleset);
   markLoaded(state);
-  return { generation, deadline };
+  return { generation, deadline, cut };
 }
 
 async function forget({ access, state }: Site, generation: number): Promise<void> {
@@ -103,11 +107,12 @@ function tooLate(cause?: unknown): HostError {
 function waysBack(state: string, { current, loaded, calls }: Facts, target: Target): WaysBack {
   const { host, ruleset } = target;
   const hidden = callSteps(toShow(target, calls.deaf), 'hidden');
-  const kept = current === undefined ? undefined : targetOfGeneration(state, current, host)?.ruleset;
-  const previous = current === undefined ? foundRules(loaded) : (kept ?? rulesOfGeneration(current));
+  const kept = current === undefined ? undefined : targetOfGeneration(state, current, host);
+  const previous = current === undefined ? foundRules(loaded) : (kept?.ruleset ?? rulesOfGeneration(current));
   return {
     exact: [...stepsBetween(loadedOf(ruleset), previous), ...hidden],
     anywhere: [...stepsFromAnywhere(previous, ruleset), ...hidden],
+    withdrawn: kept === undefined ? '' : withdrawnTable(target, kept.list),
   };
 }
 

@@ -1,7 +1,6 @@
 // A change that waits for its confirmation: STATE/pending, made whole before anything is loaded, and the process that puts
 // the previous rules back. Who renames `armed` decides what becomes of it: the timer, a confirmation, or a rollback.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Access } from '../../machine/access.ts';
@@ -18,6 +17,8 @@ import {
   timerScript,
 } from '../journal.ts';
 import { type Step, stepTools } from '../loaded.ts';
+import { cutProgram, cutScript } from '../withdrawn.ts';
+import { deleteProgram } from './connections.ts';
 import { readText } from './sockets.ts';
 import { generationName, pendingDirectory, syncDirectory, writing } from './state.ts';
 
@@ -31,7 +32,14 @@ export function readPending(state: string): Pending | undefined {
   return journal === undefined || stage === undefined ? undefined : { journal, stage };
 }
 
-export type WaysBack = { readonly exact: readonly Step[]; readonly anywhere: readonly Step[] };
+export type WaysBack = {
+  readonly exact: readonly Step[];
+  readonly anywhere: readonly Step[];
+  /** As `withdrawnTable` says which connections end then. */
+  readonly withdrawn: string;
+};
+
+export type Way = 'exact' | 'anywhere';
 
 /** All of it is on the disk when this comes back. @throws HostError 'unwritable' */
 export function writePending(state: string, journal: Journal, ways: WaysBack): void {
@@ -42,6 +50,7 @@ export function writePending(state: string, journal: Journal, ways: WaysBack): v
     mkdirSync(fresh, { recursive: true, mode: 0o750 });
     writeDurably(join(fresh, 'journal.json'), printJournal(journal));
     writeDurably(join(fresh, 'timer.sh'), timerScript);
+    writeCuts(fresh, ways.withdrawn);
     // for sh, which reads no JSON
     writeDurably(join(fresh, 'generation'), `${generationName(journal.generation)}\n`);
     for (const way of ['exact', 'anywhere'] as const) {
@@ -61,6 +70,7 @@ export function writePending(state: string, journal: Journal, ways: WaysBack): v
 export function replaceWayBack(state: string, ways: WaysBack): void {
   const directory = pendingDirectory(state);
   writing(directory, () => {
+    writeCuts(directory, ways.withdrawn);
     for (const way of ['anywhere', 'exact'] as const) {
       for (const [name, text] of stepFiles(way, ways[way])) writeDurably(join(directory, name), text);
       for (const step of readWayBack(state, way).slice(ways[way].length).keys()) {
@@ -69,6 +79,24 @@ export function replaceWayBack(state: string, ways: WaysBack): void {
       }
     }
   });
+}
+
+/** Not made to last: a machine that goes down forgets its connections too. */
+function writeCuts(directory: string, withdrawn: string): void {
+  const texts = { withdrawn, 'cut.awk': cutProgram, 'delete-flows.py': readFileSync(deleteProgram, 'utf8') };
+  if (withdrawn === '') rmSync(join(directory, cutScriptName), { force: true });
+  else {
+    for (const [name, text] of Object.entries(texts)) writeFileSync(join(directory, name), text);
+    writeFileSync(join(directory, cutScriptName), cutScript);
+  }
+}
+
+const cutScriptName = 'cut.sh';
+
+/** When the rules before are back: what only the withdrawn ones allowed ends. */
+export async function runCuts(access: Access, state: string): Promise<void> {
+  const script = join(pendingDirectory(state), cutScriptName);
+  if (existsSync(script)) await run(access, 'sh', [script, pendingDirectory(state)]);
 }
 
 /** False when somebody else was quicker. */
@@ -122,23 +150,30 @@ export async function armTimer(access: Access, state: string, { generation, begu
   const ms = Math.min(deadline - begun, deadline - Date.now());
   const seconds = Math.max(0.05, ms / 1000).toFixed(2);
   const argv = ['sh', join(directory, 'timer.sh'), directory, seconds] as const;
-  if (ownsThisNetwork() && (await startUnit(access, generation, argv)) && (await timerRuns(state))) return;
-  const [program, ...args] = argv;
-  const child = spawn(program, args, { cwd: '/', detached: true, stdio: 'ignore' });
-  child.on('error', () => undefined);
-  child.unref();
+  if ((await isInSystemdsNetwork(access)) && (await startUnit(access, generation, argv)) && (await timerRuns(state)))
+    return;
+  startDetached(access, argv);
   if (!(await timerRuns(state)))
     throw new HostError('no-timer', 'the timer that would take the change back does not run');
 }
 
-/** A unit of systemd runs in the network namespace of systemd. */
-function ownsThisNetwork(): boolean {
-  if (!existsSync('/run/systemd/system')) return false;
-  try {
-    return readlinkSync('/proc/self/ns/net') === readlinkSync('/proc/1/ns/net');
-  } catch {
-    return false;
+/** Where the rules are loaded, and not where this process is. It ends with neither. */
+function startDetached(access: Access, argv: readonly string[]): void {
+  const child = access.start('setsid', argv);
+  child.on('error', () => undefined);
+  for (const stream of [child.stdin, child.stdout, child.stderr]) {
+    stream.on('error', () => undefined);
+    stream.destroy();
   }
+  child.unref();
+}
+
+/** A unit of systemd runs in the network namespace of systemd. */
+async function isInSystemdsNetwork(access: Access): Promise<boolean> {
+  if (!existsSync('/run/systemd/system')) return false;
+  const { code, stdout } = await run(access, 'readlink', ['/proc/self/ns/net', '/proc/1/ns/net']);
+  const [own, systemds] = stdout.toString('utf8').split('\n');
+  return code === 0 && own === systemds;
 }
 
 async function startUnit(access: Access, generation: number, argv: readonly string[]): Promise<boolean> {
@@ -174,7 +209,7 @@ export function stopTimer(state: string): void {
 }
 
 /** The steps of a way back as they lie there. */
-export function readWayBack(state: string, way: keyof WaysBack): readonly Step[] {
+export function readWayBack(state: string, way: Way): readonly Step[] {
   const directory = pendingDirectory(state);
   const steps: Step[] = [];
   for (let index = 0; ; index++) {

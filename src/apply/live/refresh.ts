@@ -4,11 +4,12 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Host } from '../../model/host.ts';
 import { HostError } from '../../model/host-error.ts';
 import type { Ruleset } from '../../model/ruleset.ts';
-import { isElementsOnly, rulesetChanges } from '../../nft/changes.ts';
+import { isElementsOnly, isOnlyMore, rulesetChanges } from '../../nft/changes.ts';
 import { printHost } from '../../topology/print-host.ts';
 import { callSteps, type Loaded, loadedOf, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
 import { toShow } from '../plan.ts';
 import { type Target, targetOfText } from '../target.ts';
+import { withdrawnTable } from '../withdrawn.ts';
 import { readBridgeCalls } from './bridge-calls.ts';
 import { digest } from './digest.ts';
 import { currentGeneration, type Kept, rulesOfGeneration, targetOfGeneration } from './facts.ts';
@@ -16,6 +17,7 @@ import { readLoaded } from './kernel.ts';
 import { loadSteps } from './load-generation.ts';
 import { withLock } from './lock.ts';
 import { readPending, replaceWayBack } from './pending.ts';
+import { cutConnections, type Revocation } from './revoke.ts';
 import { settle } from './settle.ts';
 import type { Site } from './site.ts';
 import { keepGeneration, readGeneration, readNumbering } from './state.ts';
@@ -27,6 +29,8 @@ export type Refreshed = {
   /** Whether elements and chains of single ports were all that changed. */
   readonly elementsOnly: boolean;
   readonly diagnostics: readonly Diagnostic[];
+  /** Connections that were ended; undefined when nothing was forbidden that was not before. */
+  readonly cut?: Revocation;
 };
 
 /**
@@ -44,7 +48,13 @@ export async function refreshRules(site: Site, host: Host, known?: Ruleset): Pro
     const loaded = known === undefined ? await readLoaded(site.access) : loadedOf(known);
     const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
     const changed = await load(site, loaded, target, current, known !== undefined);
-    return { target, changed, elementsOnly: target.backend === 'nft' && isElementsOnly(changes), diagnostics };
+    // a guest that comes takes nothing from anybody, mostly
+    const cut =
+      changed && !(target.backend === 'nft' && isOnlyMore(changes))
+        ? await cutConnections(site, target, 'remembered')
+        : undefined;
+    const elementsOnly = target.backend === 'nft' && isElementsOnly(changes);
+    return { target, changed, elementsOnly, diagnostics, ...(cut === undefined ? {} : { cut }) };
   });
 }
 
@@ -70,11 +80,12 @@ async function load(site: Site, loaded: Loaded, target: Target, current: Kept, i
   if (pending?.stage === 'armed') {
     const previous =
       pending.journal.previous === undefined ? undefined : readGeneration(state, pending.journal.previous);
-    const before =
-      previous && (targetOfGeneration(state, previous, target.host)?.ruleset ?? rulesOfGeneration(previous));
+    const again = previous && targetOfGeneration(state, previous, target.host);
+    const before = previous && (again?.ruleset ?? rulesOfGeneration(previous));
     replaceWayBack(state, {
       exact: stepsBetween(loadedOf(target.ruleset), before),
       anywhere: stepsFromAnywhere(before, target.ruleset),
+      withdrawn: again === undefined ? '' : withdrawnTable(target, again.list),
     });
   }
   await loadSteps(site, steps, target, loaded.nft.tables.length > 0 ? loaded.nft : undefined);

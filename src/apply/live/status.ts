@@ -8,6 +8,7 @@ import { readBridgeCalls } from './bridge-calls.ts';
 import { currentGeneration, type Kept, listOfGeneration, rulesOfGeneration } from './facts.ts';
 import { listOwn, loadedFrom } from './kernel.ts';
 import { readPending, timerPid } from './pending.ts';
+import { connectionsToCut, olderThan, type Revocation } from './revoke.ts';
 import type { Site } from './site.ts';
 
 export type Status = {
@@ -16,6 +17,8 @@ export type Status = {
   readonly pending?: Journal & { readonly stage: Stage; readonly timer: boolean };
   readonly counts: readonly RuleCount[];
   readonly drift: readonly Drift[];
+  /** Connections that go on although the rules do not allow them. */
+  readonly cut: Revocation;
 };
 
 /** @throws HostError 'needs-root', 'unreadable' and what the tools refuse */
@@ -25,6 +28,7 @@ export async function readStatus({ access, state }: Pick<Site, 'access' | 'state
   const listing = await listOwn(access, 'with counters');
   const loaded = loadedFrom(listing);
   const list = current === undefined ? undefined : listOfGeneration(state, current);
+  const ruleset = current === undefined ? undefined : rulesOfGeneration(current);
   const counts = current?.backend === 'iptables' ? iptablesCounts(listing.iptables) : nftCounts(listing.nft);
   return {
     ...(current === undefined ? {} : { current }),
@@ -32,8 +36,12 @@ export async function readStatus({ access, state }: Pick<Site, 'access' | 'state
       ? {}
       : { pending: { ...pending.journal, stage: pending.stage, timer: timerPid(state) !== undefined } }),
     counts: list === undefined ? [] : ruleCounts(list, counts),
+    cut:
+      list === undefined || ruleset === undefined
+        ? { flows: [] }
+        : await connectionsToCut({ access, state }, { ruleset, list, host }, olderThan(loaded)),
     drift: [
-      ...rulesDrift(loaded, current === undefined ? undefined : rulesOfGeneration(current)),
+      ...rulesDrift(loaded, ruleset),
       ...(list === undefined ? [] : hostDrift(host, list.ground, await readBridgeCalls(access))),
     ],
   };

@@ -5,7 +5,7 @@ import type { Access } from '../../machine/access.ts';
 import { HostError } from '../../model/host-error.ts';
 import type { Step } from '../loaded.ts';
 import { loadFile } from './kernel.ts';
-import { moveStage, readWayBack, stopTimer, type WaysBack } from './pending.ts';
+import { moveStage, readWayBack, runCuts, stopTimer, type Way } from './pending.ts';
 import type { Site } from './site.ts';
 import { pendingDirectory } from './state.ts';
 import { removeToken } from './token.ts';
@@ -29,12 +29,13 @@ export async function finishGoingBack(access: Access, state: string): Promise<vo
     return;
   }
   const refused = (await loadWay(access, state, 'exact')) && (await loadWay(access, state, 'anywhere'));
+  if (refused === undefined) await runCuts(access, state);
   moveStage(state, 'firing', refused === undefined ? 'rolled-back' : 'failed');
   if (refused !== undefined) throw new HostError('rollback-failed', `the previous rules are refused: ${refused}`);
 }
 
 /** What the tool said when it refused; undefined when all is loaded. */
-async function loadWay(access: Access, state: string, way: keyof WaysBack): Promise<string | undefined> {
+async function loadWay(access: Access, state: string, way: Way): Promise<string | undefined> {
   const steps: readonly Step[] = readWayBack(state, way);
   for (const [index, step] of steps.entries()) {
     const result = await loadFile(access, step, join(pendingDirectory(state), `${way}.${index}.${step.tool}`));
