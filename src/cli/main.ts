@@ -5,6 +5,7 @@ import { check } from './check.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { init } from './init.ts';
+import { addInstallCommands } from './install-commands.ts';
 import { Interrupted, lab } from './lab.ts';
 import { addLiveCommands } from './live-commands.ts';
 import { addLogCommands } from './log-commands.ts';
@@ -75,6 +76,7 @@ function makeProgram(run: Run): Command {
   addDoctorCommand(program, run);
   addUfwCommands(program, run);
   addLiveCommands(program, run);
+  addInstallCommands(program, run);
   return program;
 }
 
