@@ -5,7 +5,7 @@
 import { closedFile, runDirectory, stateDirectory } from './places.ts';
 
 /** Seconds. */
-const hookLimit = 3;
+export const hookLimit = 3;
 
 export function libvirtHook(home: string): string {
   return `#!/bin/sh
@@ -20,8 +20,8 @@ if [ "\${BRIDGEKEEPER_HOOK-}" != bounded ]; then
   exit 0
 fi
 
-# libvirt writes the guest's XML, and nobody wants it
-cat >/dev/null
+# the daemon sees links come and go by itself; this is for what happens before and without them
+mkdir -p ${runDirectory} && : >${runDirectory}/guests-changed
 
 # before there is a port: rules that somebody took away come back, or the ports are closed
 case $operation in
@@ -30,8 +30,8 @@ case $operation in
     ;;
 esac
 
-# the daemon sees links come and go by itself; this is for what happens before and without them
-mkdir -p ${runDirectory} && : >${runDirectory}/guests-changed
+# libvirt writes the guest's XML, and nobody wants it
+cat >/dev/null
 exit 0
 `;
 }
