@@ -2,7 +2,7 @@
 // daemon, and sees to it that rules are loaded before a guest's port appears. It never calls libvirt, which waits for it;
 // it ends within its time, and always well, since libvirt would not start the guest otherwise. Of what it is given,
 // names and XML of guests, it looks at nothing but the word that says what happens.
-import { closedFile, runDirectory, stateDirectory } from './places.ts';
+import { closedFile, stateDirectory, wakeName } from './places.ts';
 
 /** Seconds. */
 export const hookLimit = 3;
@@ -21,12 +21,13 @@ if [ "\${BRIDGEKEEPER_HOOK-}" != bounded ]; then
 fi
 
 # the daemon sees links come and go by itself; this is for what happens before and without them
-mkdir -p ${runDirectory} && : >${runDirectory}/guests-changed
+[ ! -d ${stateDirectory} ] || : >${stateDirectory}/${wakeName}
 
-# before there is a port: rules that somebody took away come back, or the ports are closed
+# before there is a port: rules that somebody took away come back, unless the policy leaves them, or the ports are closed
 case $operation in
   prepare | start | started | port-created | reconnect)
-    ${home}/bin/bridgekeeper-boot ${stateDirectory} ${closedFile} </dev/null
+    grep -q '^restore-drift: *false' ${stateDirectory}/confirmed/policy.yaml ||
+      ${home}/bin/bridgekeeper-boot ${stateDirectory} ${closedFile} </dev/null
     ;;
 esac
 

@@ -16,6 +16,8 @@ export type Places = {
 export const policyDirectory = '/etc/bridgekeeper';
 export const closedFile = `${policyDirectory}/closed.nft`;
 export const stateDirectory = '/var/lib/bridgekeeper';
+/** In the state directory: whoever writes it wakes the daemon. */
+export const wakeName = 'wake';
 export const runDirectory = '/run/bridgekeeper';
 
 export const bootUnitName = 'bridgekeeper-boot.service';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Take, taken } from './comparison.ts';
 import { below, putBack, removeEntry, removeIfEmpty } from './disk.ts';
 import { type Before, type Ledger, ledgerDirectory } from './ledger.ts';
-import { policyDirectory, stateDirectory } from './places.ts';
+import { policyDirectory, stateDirectory, wakeName } from './places.ts';
 
 export function takesOf(root: string, ledger: Ledger, purge: boolean): readonly Take[] {
   return ledger.entries.map((entry) => taken(root, entry, purge));
@@ -27,7 +27,9 @@ function backupOf(state: string, before: Before): string {
 
 /** The ledger, and every directory that was made for it and that nobody else uses; with `purge` policy and state too. */
 export function takeAwayRest(root: string, ledger: Ledger, purge: boolean): void {
-  rmSync(ledgerDirectory(below(root, stateDirectory)), { recursive: true, force: true });
+  const state = below(root, stateDirectory);
+  rmSync(ledgerDirectory(state), { recursive: true, force: true });
+  rmSync(join(state, wakeName), { force: true });
   if (purge) {
     for (const path of [policyDirectory, stateDirectory]) rmSync(below(root, path), { recursive: true, force: true });
   }

@@ -57,10 +57,14 @@ After=${bootUnitName} network.target
 StartLimitIntervalSec=0
 
 [Service]
-Type=exec
+Type=notify
+# it speaks by systemd-notify, which is a child of it
+NotifyAccess=all
 ExecStart=${home}/bin/bridgekeeper serve
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=2
+WatchdogSec=120
 UMask=0077
 # rules, links and connection tracking${legacy ? '; the old iptables opens a raw socket' : ''}
 CapabilityBoundingSet=${capabilities(legacy)}

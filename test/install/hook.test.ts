@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { after, before, suite, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hookLimit, libvirtHook } from '../../src/install/libvirt-hook.ts';
-import { closedFile, runDirectory, stateDirectory } from '../../src/install/places.ts';
-import { LiveHost } from '../apply/live-host.ts';
+import { closedFile, stateDirectory, wakeName } from '../../src/install/places.ts';
+import { LiveHost, policyText } from '../apply/live-host.ts';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, type Namespace, needsRoot } from '../support/namespace.ts';
 import { root } from '../support/run-cli.ts';
@@ -20,18 +20,15 @@ type Called = { readonly code: number | null; readonly stdout: string; readonly 
 /** The hook of a host, with the host's own places for state and files. */
 class Hook {
   readonly host: LiveHost;
-  readonly run: string;
   readonly cwd: string;
   readonly #file: string;
 
   constructor(host: LiveHost) {
     this.host = host;
-    this.run = join(host.directory, 'run');
     this.cwd = join(host.directory, 'cwd');
     mkdirSync(this.cwd);
     const text = libvirtHook(root)
       .replaceAll(stateDirectory, host.state)
-      .replaceAll(runDirectory, this.run)
       .replaceAll(closedFile, join(host.directory, 'closed.nft'));
     this.#file = host.file('hook', text);
     chmodSync(this.#file, 0o755);
@@ -57,7 +54,7 @@ class Hook {
   }
 
   wakes(): number {
-    const file = join(this.run, 'guests-changed');
+    const file = join(this.host.state, wakeName);
     return existsSync(file) ? statSync(file).mtimeMs : 0;
   }
 }
@@ -107,8 +104,7 @@ suite('the hook', { skip: needsRoot }, () => {
       assert.deepEqual(readdirSync(hook.cwd), [], what);
     }
     assert.ok(calls.length > 15);
-    // nothing but the directory of the daemon and the file in it
-    assert.equal(readdirSync(hook.host.directory, { recursive: true }).length, files + 2);
+    assert.equal(readdirSync(hook.host.directory, { recursive: true }).length, files + 1);
     assert.equal(await hook.host.digest(), loaded);
   });
 
@@ -146,6 +142,16 @@ suite('the hook', { skip: needsRoot }, () => {
     assert.equal(await host.digest(), loaded);
   });
 
+  test('unless the policy says that drift is not to be put right', async (t) => {
+    const hook = await hookOf(t);
+    const { host } = hook;
+    writeFileSync(join(host.state, 'confirmed', 'policy.yaml'), `restore-drift: false\n${policyText('ssh')}`);
+    await mustRun(host.namespace, 'nft', ['flush', 'ruleset']);
+    const empty = await host.digest();
+    assert.equal((await hook.call(['web', 'prepare', 'begin', '-'], xml)).code, 0);
+    assert.equal(await host.digest(), empty);
+  });
+
   test('and where they are broken, the ports are closed', async (t) => {
     const hook = await hookOf(t);
     const { host } = hook;
@@ -181,15 +187,15 @@ suite('with libvirt', { skip: needsLibvirt }, () => {
     const name = 'x"; touch pwned; #';
     const domain = `<domain type='qemu'><name>${name.replace('"', '&quot;')}</name><memory unit='MiB'>32</memory>
       <os><type arch='x86_64'>hvm</type></os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices></domain>`;
-    await say('mkdir -p /run/bridgekeeper; cat >/run/domain.xml', domain);
-    assert.equal(await say('[ ! -e /run/bridgekeeper/guests-changed ] && echo no'), 'no\n');
+    await say('mkdir -p /var/lib/bridgekeeper; cat >/run/domain.xml', domain);
+    assert.equal(await say('[ ! -e /var/lib/bridgekeeper/wake ] && echo no'), 'no\n');
     const { code, stderr } = await libvirt.run('virsh', ['-q', '-c', 'qemu:///system', 'create', '/run/domain.xml']);
     assert.equal(code, 0, stderr);
-    assert.equal(await say('stat -c %s /run/bridgekeeper/guests-changed'), '0\n');
+    assert.equal(await say('stat -c %s /var/lib/bridgekeeper/wake'), '0\n');
     assert.match(await say('virsh -q -c qemu:///system list --name'), /touch pwned/);
     assert.equal(await say('find / -xdev -name pwned | wc -l'), '0\n');
-    const started = await say('stat -c %y /run/bridgekeeper/guests-changed');
+    const started = await say('stat -c %y /var/lib/bridgekeeper/wake');
     await libvirt.run('virsh', ['-q', '-c', 'qemu:///system', 'destroy', name]);
-    assert.notEqual(await say('stat -c %y /run/bridgekeeper/guests-changed'), started);
+    assert.notEqual(await say('stat -c %y /var/lib/bridgekeeper/wake'), started);
   });
 });

@@ -19,7 +19,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
+import { type Installed, type InstallOptions, install, planInstall } from '../../src/install/install.ts';
 import { safeHomeFault } from '../../src/install/safe-home.ts';
+import { planUninstall, uninstall } from '../../src/install/uninstall.ts';
 import { root as checkout, freshDirectory, type Run, runCli, runProgram } from '../support/run-cli.ts';
 
 const unit = '/etc/systemd/system/bridgekeeper.service';
@@ -48,6 +50,17 @@ async function ok(...args: readonly string[]): Promise<Run> {
   return run;
 }
 
+/** What the commands do, without a process for each. */
+async function put(root: string, options: Partial<InstallOptions> = {}): Promise<Installed> {
+  return install(await planInstall({ checkout, root, iptables: false, force: false, ...options }));
+}
+
+async function take(root: string, purge = false): Promise<void> {
+  const plan = await planUninstall({ root, purge });
+  assert.ok(plan !== undefined);
+  await uninstall(plan, () => Promise.resolve());
+}
+
 /** A root with some things in it that a machine has. */
 function freshRoot(t: TestContext): string {
   const root = freshDirectory(t);
@@ -72,7 +85,7 @@ suite('install and uninstall below a root', () => {
 
   test('a second time nothing changes, whatever the umask is', async (t) => {
     const root = freshRoot(t);
-    await ok('install', '--root', root);
+    await put(root);
     const once = tree(root);
     const { code, stdout, stderr } = await runProgram('sh', [
       '-c',
@@ -98,7 +111,7 @@ suite('install and uninstall below a root', () => {
     assert.equal(json.kind, 'install');
     assert.ok(json.files.some(({ path, what }: { path: string; what: string }) => path === unit && what === 'new'));
     assert.deepEqual(tree(root), before);
-    await ok('install', '--root', root);
+    await put(root);
     const there = tree(root);
     assert.match((await ok('uninstall', '--root', root, '--dry-run')).stdout, /^removed +\/etc\/sysctl/m);
     assert.deepEqual(tree(root), there);
@@ -109,21 +122,21 @@ suite('install and uninstall below a root', () => {
     mkdirSync(join(root, 'etc/sysctl.d'));
     writeFileSync(join(root, sysctl), 'net.ipv4.ip_forward = 1\n');
     const before = tree(root);
-    await ok('install', '--root', root, '--force');
+    await put(root, { force: true });
     // another version: other texts, and one file less
-    await ok('install', '--root', root, '--backend', 'iptables');
+    await put(root, { iptables: true });
     assert.match(readFileSync(join(root, unit), 'utf8'), /CAP_NET_RAW/);
-    await ok('install', '--root', root);
+    await put(root);
     assert.doesNotMatch(readFileSync(join(root, unit), 'utf8'), /CAP_NET_RAW/);
-    await ok('uninstall', '--root', root);
+    await take(root);
     assert.deepEqual(tree(root), before);
   });
 
   test('from one prefix to another: nothing stays behind', async (t) => {
     const root = freshRoot(t);
     const before = tree(root);
-    await ok('install', '--root', root);
-    await ok('install', '--root', root, '--prefix', '/usr');
+    await put(root);
+    await put(root, { prefix: '/usr' });
     assert.ok(!existsSync(join(root, unit)));
     assert.ok(existsSync(join(root, '/usr/lib/systemd/system/bridgekeeper.service')));
     const copy = join(root, 'usr/lib/bridgekeeper/bin/bridgekeeper');
@@ -141,10 +154,10 @@ suite('install and uninstall below a root', () => {
   test('what an installation that was broken off has left is taken away too', async (t) => {
     const root = freshRoot(t);
     const before = tree(root);
-    await ok('install', '--root', root);
+    await put(root);
     rmSync(join(root, unit));
     rmSync(join(root, 'usr/local/bin/bridgekeeper'));
-    await ok('uninstall', '--root', root);
+    await take(root);
     assert.deepEqual(tree(root), before);
   });
 });
@@ -176,11 +189,11 @@ suite('what others put there', () => {
   test('--force: it comes back with its bytes, mode and owner', async (t) => {
     const root = withForeign(t);
     const before = tree(root);
-    await ok('install', '--root', root, '--force');
+    await put(root, { force: true });
     assert.match(readFileSync(join(root, hook), 'utf8'), /bridgekeeper/);
     assert.ok(lstatSync(join(root, unit)).isFile());
-    await ok('install', '--root', root);
-    await ok('uninstall', '--root', root);
+    await put(root);
+    await take(root);
     assert.deepEqual(tree(root), before);
   });
 
@@ -197,12 +210,12 @@ suite('what others put there', () => {
   test('the same file as ours, put there by somebody else, stays', async (t) => {
     const root = freshRoot(t);
     const other = freshRoot(t);
-    await ok('install', '--root', other);
+    await put(other);
     mkdirSync(join(root, 'etc/sysctl.d'));
     writeFileSync(join(root, sysctl), readFileSync(join(other, sysctl)), { mode: 0o644 });
     const before = tree(root);
-    await ok('install', '--root', root);
-    await ok('uninstall', '--root', root);
+    await put(root);
+    await take(root);
     assert.deepEqual(tree(root), before);
   });
 });
@@ -210,7 +223,7 @@ suite('what others put there', () => {
 suite('what the administrator edited', () => {
   async function edited(t: TestContext): Promise<string> {
     const root = freshRoot(t);
-    await ok('install', '--root', root);
+    await put(root);
     appendFileSync(join(root, unit), '# nice level\nNice=5\n');
     return root;
   }
@@ -230,7 +243,7 @@ suite('what the administrator edited', () => {
 
   test('a hook that was made not to run counts as edited', async (t) => {
     const root = freshRoot(t);
-    await ok('install', '--root', root);
+    await put(root);
     chmodSync(join(root, hook), 0o644);
     assert.match((await runCli(['install', '--root', root])).stderr, /hooks\/qemu\.d\/bridgekeeper: it was edited/);
   });
@@ -248,18 +261,18 @@ suite('what the administrator edited', () => {
     const root = freshRoot(t);
     const before = tree(root);
     const fill = async (): Promise<void> => {
-      await ok('install', '--root', root);
+      await put(root);
       writeFileSync(join(root, 'etc/bridgekeeper/policy.yaml'), 'guests: {}\n');
       writeFileSync(join(root, 'var/lib/bridgekeeper/events.db'), 'x');
       appendFileSync(join(root, unit), 'Nice=5\n');
     };
     await fill();
-    await ok('uninstall', '--root', root);
+    await take(root);
     for (const path of ['etc/bridgekeeper/policy.yaml', 'var/lib/bridgekeeper/events.db'])
       assert.ok(existsSync(join(root, path)), path);
     rmSync(join(root, unit));
     await fill();
-    await ok('uninstall', '--root', root, '--purge');
+    await take(root, true);
     // directories that the first installation made are those of the second one's machine
     const left = tree(root).filter((line) => !before.includes(line));
     assert.deepEqual(left, []);

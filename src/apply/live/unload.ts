@@ -12,6 +12,8 @@ import { readPending } from './pending.ts';
 import { settle } from './settle.ts';
 import type { Site } from './site.ts';
 
+const presence: Step = { tool: 'nft', text: 'add table bridge bk_present\ndelete table bridge bk_present\n' };
+
 /** The timer of a change that waits would load rules again. @throws HostError 'pending' */
 export function assertNothingWaits(state: string): void {
   if (readPending(state)?.stage !== 'armed') return;
@@ -29,6 +31,8 @@ export function unloadRules(site: Site): Promise<void> {
     assertNothingWaits(state);
     const { loaded, current } = await readFacts(access, state);
     for (const step of stepsBetween(loaded, undefined)) await must(site, step);
+    // of one that followed the guests and was killed: it would keep closed whoever comes
+    await loadFile(access, presence, writtenStep(state, presence));
     const bridges = current === undefined ? [] : (listOfGeneration(state, current)?.ground.bridges ?? []);
     // one by one: some may be gone
     for (const { name } of bridges) {
