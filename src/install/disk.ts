@@ -1,13 +1,11 @@
 // Single files and links below a root: looked at without following the last link, put there at once, taken away. A link
 // on the way that leads out of the root is refused: nothing outside of it is touched.
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  closeSync,
-  fsyncSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readFileSync,
   readlinkSync,
   realpathSync,
@@ -57,43 +55,49 @@ function nearestThatIs(path: string): string {
   return lstatSync(path, { throwIfNoEntry: false }) === undefined ? nearestThatIs(dirname(path)) : path;
 }
 
-/** On the disk when this comes back; a reader sees the old file or the new one. */
-export function putEntry(place: string, entry: Entry): void {
-  if (entry.kind === 'link') putLink(place, entry.target);
-  else putFile(place, entry.bytes, entry.mode);
+/** Written beside its place; what is given back puts it there. A reader sees the old file or the new one, never half. */
+export function staged(place: string, entry: Entry): () => void {
+  return entry.kind === 'link' ? stagedLink(place, entry.target) : stagedFile(place, entry.bytes, entry.mode);
 }
 
 /** As it was: bytes, mode and owner. */
 export function putBack(place: string, before: Before, bytes: () => Uint8Array): void {
-  if (before.kind === 'link') putLink(place, before.target);
-  else putFile(place, bytes(), before.mode, before);
+  const put =
+    before.kind === 'link' ? stagedLink(place, before.target) : stagedFile(place, bytes(), before.mode, before);
+  put();
 }
 
-function putFile(
+function stagedFile(
   place: string,
   bytes: Uint8Array,
   mode: number,
   owner?: { readonly uid: number; readonly gid: number },
-): void {
-  const fresh = `${place}.bridgekeeper-new`;
-  rmSync(fresh, { force: true });
-  const fd = openSync(fresh, 'wx', 0o600);
-  try {
-    writeFileSync(fd, bytes);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+): () => void {
+  const fresh = freshName(place);
+  writeFileSync(fresh, bytes, { flag: 'wx', mode: 0o600 });
   if (owner !== undefined) chownSync(fresh, owner.uid, owner.gid);
   chmodSync(fresh, mode);
-  renameSync(fresh, place);
+  return () => renameSync(fresh, place);
 }
 
-function putLink(place: string, target: string): void {
+function stagedLink(place: string, target: string): () => void {
+  const fresh = freshName(place);
+  symlinkSync(target, fresh);
+  return () => renameSync(fresh, place);
+}
+
+function freshName(place: string): string {
   const fresh = `${place}.bridgekeeper-new`;
   rmSync(fresh, { force: true });
-  symlinkSync(target, fresh);
-  renameSync(fresh, place);
+  return fresh;
+}
+
+/** All that was written to the file systems of these paths is on the disk: once for many files. */
+export function sync(paths: readonly string[]): void {
+  const byDevice = new Map(paths.map((path) => [lstatSync(path).dev, path]));
+  if (byDevice.size === 0) return;
+  // an older sync knows no -f
+  if (spawnSync('sync', ['-f', ...byDevice.values()]).status !== 0) spawnSync('sync');
 }
 
 export function removeEntry(place: string): void {

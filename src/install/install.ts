@@ -4,7 +4,7 @@ import { isAbsolute, join, normalize } from 'node:path';
 import { local } from '../machine/access.ts';
 import { failureText, run } from '../machine/run.ts';
 import { HostError } from '../model/host-error.ts';
-import { type Command, startCommands } from './commands.ts';
+import { type Command, restCommands, startCommands } from './commands.ts';
 import { type Comparison, compare } from './comparison.ts';
 import { below } from './disk.ts';
 import { systemEntries } from './layout.ts';
@@ -60,7 +60,13 @@ export async function planInstall(options: InstallOptions): Promise<InstallPlan>
     places,
     ledger,
     comparison,
-    commands: root !== '' || isStarted ? [] : startCommands(places, machine.settings, running),
+    commands:
+      root !== '' || isStarted
+        ? []
+        : [
+            ...restCommands('unknown', dropped(ledger, machine.settings), now),
+            ...startCommands(places, machine.settings, running),
+          ],
     settings: root === '' ? remembered(ledger, machine.settings, now) : [],
     remarks,
   };
@@ -107,6 +113,11 @@ function isIdle({ puts, takes, conflicts }: Comparison): boolean {
 async function isEnabled(init: string): Promise<boolean> {
   if (init !== 'systemd') return true;
   return (await run(local, 'systemctl', ['--quiet', 'is-enabled', bootUnitName, daemonUnitName])).code === 0;
+}
+
+/** What an earlier installation has set, and this machine no longer bears. */
+function dropped(ledger: Ledger, settings: readonly Setting[]): Ledger['settings'] {
+  return ledger.settings.filter(({ key }) => !settings.some((one) => one.key === key));
 }
 
 /** What was before stays what it was at the first installation; '' where there was none. */

@@ -11,8 +11,8 @@ import { bootUnit, daemonUnit } from './units.ts';
 /** Who starts things when the machine does. */
 export type Init = 'systemd' | 'scripts' | 'unknown';
 
-/** Since 6.5 libvirt runs all hooks in a directory; before, one file for all of a driver. */
-export type Hooks = 'directories' | 'files' | 'none';
+/** Since 6.5 libvirt runs all hooks in a directory; before, one file for each driver, which may be somebody's. */
+export type Hooks = 'directories' | 'files' | 'taken' | 'none';
 
 export type Machine = {
   readonly init: Init;
@@ -53,7 +53,7 @@ function initEntries(places: Places, { init, legacy }: Machine): readonly Entry[
 /** Of QEMU's guests, and of networks: a network may come up long before its first guest. */
 function hookPaths(hooks: Hooks): readonly string[] {
   const drivers = ['qemu', 'network'].map((driver) => `/etc/libvirt/hooks/${driver}`);
-  if (hooks === 'none') return [];
+  if (hooks === 'none' || hooks === 'taken') return [];
   return hooks === 'files' ? drivers : drivers.map((path) => `${path}.d/bridgekeeper`);
 }
 

@@ -1,10 +1,10 @@
 // Does what a comparison found to be missing. The ledger is on the disk before anything is touched, with whatever is
 // replaced beside it.
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { HostError } from '../model/host-error.ts';
 import type { Comparison, Conflict, Put } from './comparison.ts';
-import { below, contentOfEntry, makeDirectory, onDisk, putEntry } from './disk.ts';
+import { below, contentOfEntry, makeDirectory, onDisk, staged, sync } from './disk.ts';
 import { type Before, type Ledger, type LedgerEntry, ledgerDirectory, writeLedger } from './ledger.ts';
 import { stateDirectory } from './places.ts';
 import { takeAway } from './take-away.ts';
@@ -33,7 +33,9 @@ export function putAll({ root, ledger, settings }: PutOptions, comparison: Compa
     writeLedger(state, { entries: [...left, ...puts.map(entryOf)], directories: made, settings });
   write(during, others);
   for (const path of directories) make(root, path);
-  for (const { entry } of puts) putEntry(below(root, entry.path), entry);
+  const ready = puts.map(({ entry }) => staged(below(root, entry.path), entry));
+  sync(puts.map(({ entry }) => dirname(below(root, entry.path))));
+  for (const put of ready) put();
   takeAway(root, state, takes);
   write(
     afterwards,

@@ -77,7 +77,13 @@ async function hooksOf(access: Access): Promise<Hooks> {
   if (code !== 0) return existsSync('/etc/libvirt') ? 'directories' : 'none';
   const [major = 0, minor = 0] = stdout.toString('utf8').trim().split('.').map(Number);
   // there is nothing to ask but the version: directories came with 6.5.0 (https://libvirt.org/hooks.html)
-  return major > 6 || (major === 6 && minor >= 5) ? 'directories' : 'files';
+  if (major > 6 || (major === 6 && minor >= 5)) return 'directories';
+  return ['qemu', 'network'].some(isOthersHook) ? 'taken' : 'files';
+}
+
+function isOthersHook(driver: string): boolean {
+  const file = `/etc/libvirt/hooks/${driver}`;
+  return existsSync(file) && !readFileSync(file, 'latin1').includes('Written by bridgekeeper install');
 }
 
 function confirmedIptables(): boolean {
@@ -106,5 +112,10 @@ function initRemark(init: Init): readonly string[] {
 
 function hookRemark(hooks: Hooks): readonly string[] {
   if (hooks === 'none') return [];
+  if (hooks === 'taken') {
+    return [
+      'this libvirt runs one hook for each driver, and there is one already: ours is left out, nothing depends on it',
+    ];
+  }
   return ['libvirt looks for hooks when it starts: restart its daemons once, guests go on running meanwhile'];
 }

@@ -75,7 +75,7 @@ ReadWritePaths=${writable.join(' ')}
 RuntimeDirectory=bridgekeeper
 RuntimeDirectoryPreserve=yes
 ProtectHome=${protectHome(home)}
-PrivateTmp=yes
+PrivateTmp=${isBelow(home, ['/tmp', '/var/tmp']) ? 'no' : 'yes'}
 PrivateDevices=yes
 PrivateMounts=yes
 DevicePolicy=closed
@@ -112,5 +112,9 @@ function capabilities(legacy: boolean): string {
 
 /** A checkout below a home must at least be read. */
 function protectHome(home: string): string {
-  return /^\/(?:home|root|run\/user)\//.test(`${home}/`) ? 'read-only' : 'yes';
+  return isBelow(home, ['/home', '/root', '/run/user']) ? 'read-only' : 'yes';
+}
+
+function isBelow(path: string, directories: readonly string[]): boolean {
+  return directories.some((directory) => `${path}/`.startsWith(`${directory}/`));
 }

@@ -171,10 +171,25 @@ suite('on a machine with systemd', { skip: needsOverlay }, () => {
     await machine.sh('sysctl -q -w net.ipv4.conf.all.arp_ignore=2');
     await machine.ok('uninstall', '--yes');
     assert.equal(await machine.arp(), '2\n0\n');
-    await machine.sh('sysctl -q -w net.ipv4.conf.all.arp_ignore=0; ip address add 10.9.9.9/32 dev lo');
+    await machine.sh('sysctl -q -w net.ipv4.conf.all.arp_ignore=0');
+    await machine.ok('install', '--yes');
+    assert.equal(await machine.arp(), '1\n2\n');
+    await machine.sh('ip address add 10.9.9.9/32 dev lo');
     const { stderr } = await machine.ok('install', '--yes');
     assert.match(stderr, /ARP stays as it is .*10\.9\.9\.9/);
     assert.equal(await machine.arp(), '0\n0\n');
+  });
+
+  test("an old libvirt has one hook for each driver: somebody else's is left alone", async (t) => {
+    const machine = await Machine.build(t, 'systemd');
+    await machine.sh('printf "#!/bin/sh\\necho 6.4.0\\n" >/run/tools/virsh; chmod 755 /run/tools/virsh');
+    await machine.ok('install', '--yes');
+    assert.equal(await machine.sh('cd /etc/libvirt/hooks; ls'), 'network\nqemu\n');
+    assert.match((await machine.ok('install', '--yes')).stderr, /nothing was changed/);
+    await machine.ok('uninstall', '--yes');
+    await machine.sh('mkdir -p /etc/libvirt/hooks; echo mine >/etc/libvirt/hooks/qemu');
+    assert.match((await machine.ok('install', '--yes')).stderr, /ours is left out/);
+    assert.equal(await machine.sh('cd /etc/libvirt/hooks; ls; cat qemu'), 'qemu\nmine\n');
   });
 
   test('a service that cannot be stopped: nothing is removed', async (t) => {

@@ -9,6 +9,7 @@ import type { Entry } from '../../src/install/entry.ts';
 import { type Machine, systemEntries } from '../../src/install/layout.ts';
 import { placesFor } from '../../src/install/places.ts';
 import { type Setting, settingsFor } from '../../src/install/settings.ts';
+import { daemonUnit } from '../../src/install/units.ts';
 import { freshDirectory } from '../support/run-cli.ts';
 import { assertGolden } from '../yaml/golden.ts';
 
@@ -100,6 +101,21 @@ function exposure(unit: string): number {
   assert.ok(number !== undefined, stdout);
   return Number(number);
 }
+
+test('a checkout below a home, or in /tmp, can be read by the daemon', () => {
+  const rows = [
+    ['/opt/bk', 'yes', 'yes'],
+    ['/home/me/bk', 'read-only', 'yes'],
+    ['/root', 'read-only', 'yes'],
+    ['/roots/bk', 'yes', 'yes'],
+    ['/tmp/bk', 'yes', 'no'],
+  ] as const;
+  for (const [home, protectHome, privateTmp] of rows) {
+    const unit = daemonUnit({ home, legacy: false });
+    assert.match(unit, new RegExp(`^ProtectHome=${protectHome}$`, 'm'), home);
+    assert.match(unit, new RegExp(`^PrivateTmp=${privateTmp}$`, 'm'), home);
+  }
+});
 
 test('every script is one for sh', () => {
   const scripts = machines.flatMap(([, machine]) =>
