@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Take, taken } from './comparison.ts';
 import { below, putBack, removeEntry, removeIfEmpty } from './disk.ts';
 import { type Before, type Ledger, ledgerDirectory } from './ledger.ts';
-import { policyDirectory, stateDirectory, wakeName } from './places.ts';
+import { policyDirectory, runDirectory, stateDirectory, wakeName } from './places.ts';
 
 export function takesOf(root: string, ledger: Ledger, purge: boolean): readonly Take[] {
   return ledger.entries.map((entry) => taken(root, entry, purge));
@@ -32,6 +32,10 @@ export function takeAwayRest(root: string, ledger: Ledger, purge: boolean): void
   rmSync(join(state, wakeName), { force: true });
   if (purge) {
     for (const path of [policyDirectory, stateDirectory]) rmSync(below(root, path), { recursive: true, force: true });
+  }
+  if (root === '') {
+    rmSync(join(runDirectory, 'daemon.pid'), { force: true });
+    removeIfEmpty(runDirectory);
   }
   for (const path of ledger.directories.toReversed()) removeIfEmpty(below(root, path));
 }

@@ -28,7 +28,6 @@ Wants=network-pre.target
 After=${before.join(' ')}
 Before=network-pre.target shutdown.target
 Conflicts=shutdown.target
-RequiresMountsFor=${home}
 
 [Service]
 Type=oneshot

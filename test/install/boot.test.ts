@@ -53,7 +53,7 @@ suite('a boot', { skip: needsRoot }, () => {
     assert.equal(await host.digest(), loaded);
     assert.deepEqual(await boot(host), { code: 0, stdout: '', stderr: '' });
     assert.equal(await host.digest(), loaded);
-    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '60s']);
+    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
     const waiting = await host.digest();
     assert.notEqual(waiting, loaded);
     assert.equal((await boot(host)).code, 0);
@@ -66,7 +66,7 @@ suite('a boot', { skip: needsRoot }, () => {
   test('a change that was not confirmed is over: the rules before it are loaded', async (t) => {
     const host = await confirmedHost(t);
     const loaded = await host.digest();
-    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '60s']);
+    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
     const pid = readFileSync(join(host.state, 'pending', 'timer.pid'), 'utf8').trim();
     process.kill(-Number(pid), 'SIGKILL');
     await host.reboot();

@@ -60,12 +60,12 @@ suite('under the restrictions of the unit', { skip: needsTools }, () => {
     };
     const http = policyText('http');
     await must(daemon.tool(['plan', '--policy', '-'], http));
-    await must(daemon.tool(['apply', '--policy', '-', '--confirm', '60s'], http));
+    await must(daemon.tool(['apply', '--policy', '-', '--confirm', '10m'], http));
     const fresh = await host.digest();
     assert.notEqual(fresh, old);
     await must(daemon.tool(['rollback']));
     assert.equal(await host.digest(), old);
-    await must(daemon.tool(['apply', '--policy', '-', '--confirm', '60s'], http));
+    await must(daemon.tool(['apply', '--policy', '-', '--confirm', '10m'], http));
     await must(daemon.tool(['confirm']));
     assert.match(await must(daemon.tool(['status'])), /web/);
     const refresh = () => must(daemon.run([process.execPath, join(import.meta.dirname, 'refresher.ts')]));
