@@ -72,6 +72,24 @@ const layers: Readonly<Record<string, Layer>> = {
     machine: 'all',
     because: "ufw's files, its start-up errors, and enabling it without locking anybody out",
   },
+  install: {
+    imports: ['model', 'nft', 'machine'],
+    packages: ['zod'],
+    machine: [
+      'disk.ts',
+      'install.ts',
+      'ledger.ts',
+      'man-entries.ts',
+      'program-files.ts',
+      'put.ts',
+      'safe-home.ts',
+      'surroundings.ts',
+      'comparison.ts',
+      'take-away.ts',
+      'uninstall.ts',
+    ],
+    because: 'units, settings and the hook as texts, put in place and taken away; from nft only what closes ports',
+  },
   cli: {
     imports: [
       'model',
@@ -91,6 +109,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'watch',
       'doctor',
       'ufw',
+      'install',
     ],
     packages: ['commander', 'diff', 'zod'],
     machine: 'all',

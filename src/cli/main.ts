@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { HostError } from '../model/host-error.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { exitCodes } from './exit-codes.ts';
+import { addInstallCommands } from './install-commands.ts';
 import { Interrupted } from './interrupted.ts';
 import { addLiveCommands } from './live-commands.ts';
 import { addLogCommands } from './log-commands.ts';
@@ -72,6 +73,7 @@ function makeProgram(run: Run): Command {
   addDoctorCommand(program, run);
   addUfwCommands(program, run);
   addLiveCommands(program, run);
+  addInstallCommands(program, run);
   return program;
 }
 

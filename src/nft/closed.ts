@@ -6,7 +6,11 @@ import { base } from './parts.ts';
 
 /** Ports that are known, and those that may come by their patterns. */
 export function closedPorts({ ground }: RuleList): Ruleset {
-  const names = [...ground.bridges.flatMap(({ ports }) => ports.map(({ name }) => name)), ...ground.patterns];
+  return closedNames([...ground.bridges.flatMap(({ ports }) => ports.map(({ name }) => name)), ...ground.patterns]);
+}
+
+/** `names` of ports, or patterns as `vnet*`. */
+export function closedNames(names: readonly string[]): Ruleset {
   const closing = (name: 'prerouting' | 'forward' | 'output', end: 'iifname' | 'oifname', priority: number): Chain =>
     base(
       name,

@@ -137,7 +137,8 @@ export async function loadSteps(
   }
 }
 
-function writtenStep(state: string, { tool, text }: Step): string {
+/** Where the tool reads it. @throws HostError 'unwritable' */
+export function writtenStep(state: string, { tool, text }: Step): string {
   const file = join(state, `transaction.${tool}`);
   writing(file, () => writeDurably(file, text));
   return file;

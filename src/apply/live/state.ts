@@ -131,17 +131,24 @@ export function keepGeneration(
     loadedAt,
   };
   writeNumbering(state, numbering);
-  writeGeneration(state, generation, texts, printNft(closedPorts(list)));
+  // for sh, which reads neither YAML nor JSON
+  const bridges = list.ground.bridges.map(({ name }) => `${name}\n`).join('');
+  writeGeneration(state, generation, texts, { 'closed.nft': printNft(closedPorts(list)), bridges });
 }
 
-function writeGeneration(state: string, generation: Generation, texts: GenerationTexts, closed: string): void {
+function writeGeneration(
+  state: string,
+  generation: Generation,
+  texts: GenerationTexts,
+  forBoot: Readonly<Record<string, string>>,
+): void {
   const directory = generationDirectory(state, generation.id);
   writing(directory, () => {
     mkdirSync(directory, { recursive: true, mode: 0o750 });
     writeDurably(join(directory, 'policy.yaml'), texts.policy);
     writeDurably(join(directory, 'host.yaml'), texts.host);
     writeDurably(join(directory, rulesFileName(generation)), texts.rules);
-    writeDurably(join(directory, 'closed.nft'), closed);
+    for (const [name, text] of Object.entries(forBoot)) writeDurably(join(directory, name), text);
     writeDurably(
       join(directory, 'generation.json'),
       `${JSON.stringify({ version: 1, ...generation }, undefined, 2)}\n`,
