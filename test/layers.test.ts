@@ -72,6 +72,12 @@ const layers: Readonly<Record<string, Layer>> = {
     machine: 'all',
     because: "ufw's files, its start-up errors, and enabling it without locking anybody out",
   },
+  display: {
+    imports: ['model', 'yaml', 'topology', 'machine'],
+    machine: ['live/'],
+    because:
+      "a guest's pictures: what is, what can be, what changes it; its XML reader is topology's; live/ asks and changes",
+  },
   cli: {
     imports: [
       'model',
@@ -91,6 +97,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'watch',
       'doctor',
       'ufw',
+      'display',
     ],
     packages: ['commander', 'diff', 'zod'],
     machine: 'all',
