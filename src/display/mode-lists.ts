@@ -38,8 +38,21 @@ const qxl = sizes(
 /** What BIOS firmware offers GRUB on this device, the largest one first. */
 export function vbeModes(device: VideoDevice): readonly Size[] {
   if (device.model === 'cirrus') return [];
+  const own = fixedSize(device);
+  if (own !== undefined) return withOwn(own);
   const memory = vbeMemory(device);
   return seaBios.filter((size) => framebufferBytes(size) <= memory);
+}
+
+/** Devices without a VGA: firmware draws on the one framebuffer that they have, and on parts of it. */
+function fixedSize({ model, resolution }: VideoDevice): Size | undefined {
+  if (model === 'ramfb') return { width: 1024, height: 768 };
+  return model === 'bochs' ? (resolution ?? { width: 1280, height: 800 }) : undefined;
+}
+
+function withOwn(own: Size): readonly Size[] {
+  const smaller = seaBios.filter((size) => size.width <= own.width && size.height <= own.height);
+  return [own, ...smaller.filter((size) => !isSameSize(size, own))];
 }
 
 /** What a display starts with when nobody wishes anything; QEMU from 7.0 on, and qxl's driver. */

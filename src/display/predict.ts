@@ -3,7 +3,7 @@
 import type { KernelArgs } from './kernel-args.ts';
 import { sizeFor } from './kernel-args.ts';
 import { framebufferLimit } from './memory.ts';
-import { type Hearing, kmsModes, usualSize, vbeModes } from './mode-lists.ts';
+import { type Hearing, kmsModes, vbeModes } from './mode-lists.ts';
 import { boxOf } from './monitors.ts';
 import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
 import type { VideoDevice } from './video.ts';
@@ -51,12 +51,24 @@ export function predictMenu(device: VideoDevice, { firmware, gfxmode }: Boot): P
 function biosMenu(device: VideoDevice, wish: Size | undefined): Predicted {
   const offered = vbeModes(device);
   if (wish === undefined) return { size: usualMenu };
+  if (device.model === 'bochs' || device.model === 'ramfb') return ownMenu(device, offered[0] ?? usualMenu, wish);
   if (offered.some((size) => isSameSize(size, wish))) return { size: wish };
-  // `auto` takes what the monitor prefers, if it says so
-  const preferred = device.resolution ?? usualSize(device);
-  const says = device.model === 'vga' || device.model === 'bochs';
-  const size = says && offered.some((one) => isSameSize(one, preferred)) ? preferred : (offered[0] ?? textMode);
+  const size = automatic(device);
   return { size, limit: { code: 'not-listed', text: `the firmware offers no ${printSize(wish)} on ${device.model}` } };
+}
+
+/** The one framebuffer keeps its size, also where a smaller mode is drawn on a part of it. */
+function ownMenu({ model }: VideoDevice, own: Size, wish: Size): Predicted {
+  if (isSameSize(own, wish)) return { size: own };
+  return {
+    size: own,
+    limit: { code: 'only-own-size', text: `the firmware draws on ${model} in ${printSize(own)} only` },
+  };
+}
+
+/** What GRUB's `auto` comes to, as seen; the largest mode it never is. */
+function automatic({ model }: VideoDevice): Size {
+  return model === 'vga' ? { width: 800, height: 600 } : usualMenu;
 }
 
 function uefiMenu({ model, resolution }: VideoDevice): Predicted {

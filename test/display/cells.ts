@@ -69,13 +69,12 @@ const models: Readonly<Record<string, VideoModel>> = {
 
 export const cells: readonly Cell[] = rows.map(([qemu, kernelArgs, pictures, modes, more = {}]) => {
   const [type = '', ...properties] = qemu.split(',');
-  const values = new Map(properties.map((property) => property.split('=') as [string, string]));
   const memoryMb = more.memoryMb ?? 256;
   return {
     name: [qemu, kernelArgs, more.memoryMb === undefined ? '' : `${memoryMb} MiB`]
       .filter((word) => word !== '')
       .join(' '),
-    device: deviceOf(type, values),
+    device: deviceOf(qemu),
     boot: {
       firmware: 'bios',
       payload: 'text',
@@ -94,7 +93,10 @@ export const cells: readonly Cell[] = rows.map(([qemu, kernelArgs, pictures, mod
   };
 });
 
-function deviceOf(type: string, values: ReadonlyMap<string, string>): VideoDevice {
+/** A device as libvirt describes it, of what QEMU is told. */
+export function deviceOf(qemu: string): VideoDevice {
+  const [type = '', ...properties] = qemu.split(',');
+  const values = new Map(properties.map((property) => property.split('=') as [string, string]));
   const model = models[type] ?? 'vga';
   const resolution = resolutionOf(values);
   const kib = Number(values.get('vgamem_mb') ?? 16) * 1024;

@@ -54,7 +54,7 @@ export class MiniGuest {
     this.#end = end;
   }
 
-  /** @throws Error when it does not come up within a minute, with what it said */
+  /** @throws Error when it does not come up within three minutes, with what it said */
   static async boot({ devices, kernelArgs = [], memoryMb = 256 }: Machine): Promise<MiniGuest> {
     const place = execFileSync(join(import.meta.dirname, 'build-mini.sh'), [cache], { encoding: 'utf8' }).trim();
     const folder = mkdtempSync(join(tmpdir(), 'bridgekeeper-mini-'));
@@ -102,7 +102,7 @@ export class MiniGuest {
 }
 
 async function untilReady(file: string, isGone: () => boolean): Promise<string> {
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(100)) {
+  for (const deadline = Date.now() + 180_000; Date.now() < deadline; await pause(100)) {
     const text = readText(file);
     if (text.includes('READY\n')) return text;
     if (isGone()) break;
