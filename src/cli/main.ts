@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { HostError } from '../model/host-error.ts';
 import { check } from './check.ts';
+import { addDisplayCommand } from './display-commands.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { init } from './init.ts';
@@ -75,6 +76,7 @@ function makeProgram(run: Run): Command {
   addDoctorCommand(program, run);
   addUfwCommands(program, run);
   addLiveCommands(program, run);
+  addDisplayCommand(program, run);
   return program;
 }
 
@@ -97,6 +99,8 @@ const codesOfErrors: Readonly<Record<string, number>> = {
   'read-back': exitCodes.verificationFailed,
   'rolled-back': exitCodes.rolledBack,
   lockout: exitCodes.lockedOut,
+  'display-undone': exitCodes.rolledBack,
+  'display-drift': exitCodes.drift,
 };
 
 function exitCodeOf(error: unknown): number {

@@ -36,13 +36,18 @@ const mostHeads: Readonly<Record<VideoModel, number>> = {
   ramfb: 1,
 };
 
-export function hostStep(domain: DomainDisplay, monitors: readonly Monitor[]): HostStep {
+/** @param what 'memory' leaves resolutions as they are: room for what a session sets */
+export function hostStep(
+  domain: DomainDisplay,
+  monitors: readonly Monitor[],
+  what: 'size' | 'memory' = 'size',
+): HostStep {
   const [device] = domain.devices.filter(({ primary }) => primary);
   if (device === undefined) return { kind: 'impossible', reasons: [noDevice(domain)] };
   const reasons = refusals(device, monitors);
   if (reasons.length > 0) return { kind: 'impossible', reasons };
-  const step = device.model === 'virtio' ? deviceEach(domain, monitors) : oneDevice(device, monitors);
-  return step;
+  if (device.model === 'virtio') return what === 'size' ? deviceEach(domain, monitors) : { kind: 'nothing' };
+  return oneDevice(device, monitors, what);
 }
 
 function noDevice({ unknownModels }: DomainDisplay): string {
@@ -90,7 +95,7 @@ function newVirtio(resolution: Size): VideoDevice {
 }
 
 /** All monitors are heads of one device, whose memory holds the box around them; the first one's size is the device's. */
-function oneDevice(device: PlacedVideo, monitors: readonly Monitor[]): HostStep {
+function oneDevice(device: PlacedVideo, monitors: readonly Monitor[], what: 'size' | 'memory'): HostStep {
   const box = boxOf(monitors);
   const memory = memoryFor(device.model, box, device.memory);
   const first = monitors[0]?.size;
@@ -101,7 +106,9 @@ function oneDevice(device: PlacedVideo, monitors: readonly Monitor[]): HostStep 
       reasons: [`${device.model} cannot have the memory for ${printSize(box)}: a picture needs ${need} MiB`],
     };
   }
-  const changes = changeOf(device, first, withDefaults(device, memory), Math.max(device.heads, monitors.length));
+  const size = what === 'size' ? first : device.resolution;
+  const heads = Math.max(device.heads, monitors.length);
+  const changes = changeOf(device, size, withDefaults(device, memory), heads);
   return changes.length === 0 ? { kind: 'nothing' } : { kind: 'change', changes, added: [] };
 }
 
@@ -133,8 +140,13 @@ function usualMemory(model: VideoModel): VideoMemory {
   }
 }
 
-function changeOf(device: PlacedVideo, size: Size, memory: VideoMemory, heads: number): readonly VideoChange[] {
-  const hasSize = device.resolution !== undefined && isSameSize(device.resolution, size);
+function changeOf(
+  device: PlacedVideo,
+  size: Size | undefined,
+  memory: VideoMemory,
+  heads: number,
+): readonly VideoChange[] {
+  const hasSize = size === undefined || (device.resolution !== undefined && isSameSize(device.resolution, size));
   const hasMemory = Object.entries(memory).every(([name, kib]) => device.memory[name as keyof VideoMemory] === kib);
   if (hasSize && hasMemory && heads === device.heads) return [];
   return [{ device, memory, heads, resolution: hasSize ? undefined : size }];

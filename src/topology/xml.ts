@@ -95,7 +95,8 @@ export function offsetOf(text: string, element: Element): number {
   let start = 0;
   for (let line = 1; line < lineNumber; line++) start = endOfLine(text, start);
   const offset = start + columnNumber - 1;
-  if (!text.startsWith(`<${element.nodeName}`, offset)) throw new Error(`<${element.nodeName}> is not where it should be`);
+  if (!text.startsWith(`<${element.nodeName}`, offset))
+    throw new Error(`<${element.nodeName}> is not where it should be`);
   return offset;
 }
 
