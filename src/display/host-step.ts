@@ -36,17 +36,23 @@ const mostHeads: Readonly<Record<VideoModel, number>> = {
   ramfb: 1,
 };
 
+/** Whether several virtio monitors are heads of one device, which the guest has to be told of, or devices of their own. */
+export type Layout = 'heads' | 'devices';
+
 /** @param what 'memory' leaves resolutions as they are: room for what a session sets */
 export function hostStep(
   domain: DomainDisplay,
   monitors: readonly Monitor[],
   what: 'size' | 'memory' = 'size',
+  layout: Layout = 'devices',
 ): HostStep {
   const [device] = domain.devices.filter(({ primary }) => primary);
   if (device === undefined) return { kind: 'impossible', reasons: [noDevice(domain)] };
   const reasons = refusals(device, monitors);
   if (reasons.length > 0) return { kind: 'impossible', reasons };
-  if (device.model === 'virtio') return what === 'size' ? deviceEach(domain, monitors) : { kind: 'nothing' };
+  if (device.model === 'virtio' && layout === 'devices' && monitors.length > 1) {
+    return what === 'size' ? deviceEach(domain, monitors) : { kind: 'nothing' };
+  }
   return oneDevice(device, monitors, what);
 }
 

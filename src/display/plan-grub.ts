@@ -1,5 +1,4 @@
 // GRUB's part of a plan: the boot menu's size and the kernel's own, as a drop-in or in place, or what keeps GRUB from it.
-import type { DomainDisplay } from './domain-video.ts';
 import {
   defaultsFile,
   dropInFile,
@@ -14,6 +13,7 @@ import type { GuestFacts } from './guest-facts.ts';
 import type { VideoArgument } from './kernel-args.ts';
 import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Wish } from './plan.ts';
+import { layoutOf } from './plan-host.ts';
 import { predictMenu } from './predict.ts';
 import { isSameSize, printSize } from './size.ts';
 import { bootOf } from './stages.ts';
@@ -52,9 +52,10 @@ export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
   };
 }
 
-function grubWish({ domain }: DisplayFacts, { aims, via, monitors }: Wish): GrubWish | undefined {
+function grubWish(facts: DisplayFacts, wish: Wish): GrubWish | undefined {
+  const { aims, via, monitors } = wish;
   const menu = aims.has('grub') ? monitors[0]?.size : undefined;
-  const video = aims.has('tty') && via === 'guest' ? monitors.map(videoArgument) : secondHeads(domain, aims, monitors);
+  const video = aims.has('tty') && via === 'guest' ? monitors.map(videoArgument) : secondHeads(facts, wish);
   if (menu === undefined && video === undefined) return undefined;
   return { ...(menu === undefined ? {} : { menu }), ...(video === undefined ? {} : { video }) };
 }
@@ -64,12 +65,9 @@ function videoArgument({ size }: Monitor, at: number): VideoArgument {
 }
 
 /** Heads of one device are dark until a viewer asks for them, or the kernel is told that they are there. */
-function secondHeads(
-  { devices }: DomainDisplay,
-  aims: ReadonlySet<Aim>,
-  monitors: readonly Monitor[],
-): readonly VideoArgument[] | undefined {
-  const isOneDevice = devices.some(({ model, primary }) => primary && model === 'qxl');
+function secondHeads(facts: DisplayFacts, { aims, monitors, via }: Wish): readonly VideoArgument[] | undefined {
+  const [device] = facts.domain.devices.filter(({ primary }) => primary);
+  const isOneDevice = device?.model === 'qxl' || (device?.model === 'virtio' && layoutOf(facts, via) === 'heads');
   return aims.has('tty') && monitors.length > 1 && isOneDevice ? monitors.map(videoArgument) : undefined;
 }
 

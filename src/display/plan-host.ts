@@ -1,6 +1,6 @@
 // The host's part of a plan: the definition with its display devices changed, or why libvirt would not do it.
 import { type DomainDisplay, parseDomainDisplay } from './domain-video.ts';
-import { type HostStep, hostStep } from './host-step.ts';
+import { type HostStep, hostStep, type Layout } from './host-step.ts';
 import type { Aim, DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
 import { spliceVideo } from './splice-video.ts';
 
@@ -10,11 +10,16 @@ export function hostPart(facts: DisplayFacts, { monitors, aims, via }: Wish): Pl
   const aim: Aim = aims.has('tty') ? 'tty' : aims.has('desktop') ? 'desktop' : 'grub';
   const needsSize =
     aims.has('tty') || (aims.has('grub') && facts.domain.firmware === 'uefi') || isOwnSized(facts.domain, aims);
-  const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory');
+  const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory', layoutOf(facts, via));
   if (step.kind === 'nothing') return {};
   const refused = step.kind === 'impossible' ? step.reasons : definitionRefusals(facts);
   if (refused.length > 0) return { impossible: refused.map((reason) => ({ aim, reason })) };
   return { steps: [definitionStep(facts, step)] };
+}
+
+/** Heads of one device need the guest to be told of them: where it cannot be, each monitor is a device. */
+export function layoutOf({ guest }: DisplayFacts, via: Wish['via']): Layout {
+  return via === 'host' || guest?.bootLoader !== 'grub' ? 'devices' : 'heads';
 }
 
 /** bochs-display draws its boot menu in its own size only. */

@@ -6,7 +6,7 @@ import type { GuestFacts, Session } from './guest-facts.ts';
 import type { Monitor } from './monitors.ts';
 import { desktopPart } from './plan-desktop.ts';
 import { grubPart } from './plan-grub.ts';
-import { hostPart } from './plan-host.ts';
+import { hostPart, layoutOf } from './plan-host.ts';
 import type { SessionStep } from './session-step.ts';
 import type { Needs } from './stages.ts';
 
@@ -85,11 +85,22 @@ export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
   };
 }
 
-function notesOf({ viewers, guest }: DisplayFacts, { aims }: Wish): readonly string[] {
+function notesOf(facts: DisplayFacts, wish: Wish): readonly string[] {
+  const { viewers, guest } = facts;
+  const { aims } = wish;
+  const dark =
+    aims.has('tty') && wish.monitors.length > 1 && layoutOf(facts, wish.via) === 'devices' && isVirtio(facts);
   const overridden = viewers > 0 && guest?.vdagent === true && aims.has('desktop');
-  return overridden
-    ? [
-        "a SPICE viewer is connected, and the guest's spice-vdagent fits the desktop to its window: that overrides this size",
-      ]
-    : [];
+  return [
+    ...(overridden
+      ? [
+          "a SPICE viewer is connected, and the guest's spice-vdagent fits the desktop to its window: that overrides this size",
+        ]
+      : []),
+    ...(dark ? ['text consoles show on the first device only; the others light up with a desktop'] : []),
+  ];
+}
+
+function isVirtio({ domain }: DisplayFacts): boolean {
+  return domain.devices.some(({ model, primary }) => primary && model === 'virtio');
 }

@@ -41,6 +41,11 @@ export type Seen = {
   readonly tty: string;
 };
 
+/** The folder with vmlinuz and initrd.img; made if it is not there. */
+export function miniGuestFiles(): string {
+  return execFileSync(join(import.meta.dirname, 'build-mini.sh'), [cache], { encoding: 'utf8' }).trim();
+}
+
 export class MiniGuest {
   readonly seen: Seen;
   readonly qmp: Qmp;
@@ -56,7 +61,7 @@ export class MiniGuest {
 
   /** @throws Error when it does not come up within three minutes, with what it said */
   static async boot({ devices, kernelArgs = [], memoryMb = 256 }: Machine): Promise<MiniGuest> {
-    const place = execFileSync(join(import.meta.dirname, 'build-mini.sh'), [cache], { encoding: 'utf8' }).trim();
+    const place = miniGuestFiles();
     const folder = mkdtempSync(join(tmpdir(), 'bridgekeeper-mini-'));
     const serial = join(folder, 'serial');
     const qemu = spawn(
