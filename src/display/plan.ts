@@ -32,6 +32,8 @@ export type DisplayFacts = {
   readonly managedSave: boolean;
   readonly memorySnapshots: readonly string[];
   readonly viewers: number;
+  /** What `virsh domcapabilities` lists. */
+  readonly modelsHere: ReadonlySet<string>;
 };
 
 export type Step =

@@ -25,7 +25,7 @@ export type SessionStep = {
   readonly unseen: boolean;
 };
 
-export const xorgFile = '/etc/X11/xorg.conf.d/90-bridgekeeper.conf';
+const xorgFile = '/etc/X11/xorg.conf.d/90-bridgekeeper.conf';
 
 /** @returns undefined when there are fewer connectors than monitors */
 export function sessionStep(
