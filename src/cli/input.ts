@@ -34,13 +34,23 @@ export type Inputs = {
   readonly lineText: (span: Span) => string | undefined;
 };
 
+/** `-` is standard input; without a file of the host the live one is meant. */
+export function inputFiles(
+  directory: string | undefined,
+  { policy, host }: InputOptions,
+): { readonly policy: string; readonly host: string | undefined } {
+  return {
+    policy: policy ?? (directory === undefined ? livePolicy : join(directory, 'policy.yaml')),
+    host: host ?? (directory === undefined ? undefined : join(directory, 'host.yaml')),
+  };
+}
+
 /** What is in the files, and everything that is wrong with them. */
 export async function readInputs(directory: string | undefined, options: InputOptions): Promise<Checked<Inputs>> {
   if (options.host === '-' && options.policy === '-') {
     throw new HostError('usage', 'standard input can be the host or the policy, not both');
   }
-  const policyFile = options.policy ?? (directory === undefined ? livePolicy : join(directory, 'policy.yaml'));
-  const hostFile = options.host ?? (directory === undefined ? undefined : join(directory, 'host.yaml'));
+  const { policy: policyFile, host: hostFile } = inputFiles(directory, options);
   const policyText = readText(policyFile);
   const hostText = hostFile === undefined ? undefined : readText(hostFile);
   const policy = parsePolicy(policyText, nameOf(policyFile));
