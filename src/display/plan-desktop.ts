@@ -22,6 +22,8 @@ export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
   const steps = guest.sessions.slice(0, 1).flatMap((session) => sessionSteps(session, guest, wish));
   if (steps.length > 0) return { steps };
   const connected = guest.connectors.length;
+  if (wish.via !== 'guest')
+    return { notes: [`the guest has ${connected} connectors as yet; its session is arranged after the restart`] };
   return {
     impossible: [
       { aim: 'desktop', reason: `the guest has ${connected} connectors for ${wish.monitors.length} monitors` },
