@@ -9,7 +9,7 @@ import {
   printDiagnostic,
   type Span,
 } from '../model/diagnostic.ts';
-import type { Host } from '../model/host.ts';
+import { allPorts, type Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
 import type { Policy } from '../model/policy.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
@@ -69,6 +69,19 @@ export async function readInputs(directory: string | undefined, options: InputOp
     value: { policy: settled.value ?? policy.value, host: host.value, policyText, lineText },
     diagnostics: [...diagnostics, ...settled.diagnostics],
   };
+}
+
+/**
+ * Before rules are made that could be loaded: guests whose ports only libvirt knows would all be closed while it does not
+ * answer. @throws HostError 'libvirt-refused'
+ */
+export function assertGuestsKnown(diagnostics: readonly Diagnostic[], policy: Policy, host: Host): void {
+  const refused = diagnostics.find(({ code }) => code === 'libvirt-refused');
+  const known = new Set(allPorts(host).map(({ guest }) => guest));
+  const guest = policy.guests.find(({ name, port }) => port === undefined && !known.has(name));
+  if (refused === undefined || guest === undefined) return;
+  const why = `so nobody knows the port of guest '${guest.name}' and others`;
+  throw new HostError('libvirt-refused', `${refused.message}; ${why} (${refused.hint ?? ''})`);
 }
 
 /**
