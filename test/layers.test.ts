@@ -90,6 +90,13 @@ const layers: Readonly<Record<string, Layer>> = {
     ],
     because: 'units, settings and the hook as texts, put in place and taken away; from nft only what closes ports',
   },
+  display: {
+    imports: ['model', 'yaml', 'topology', 'machine'],
+    packages: ['@xmldom/xmldom', 'zod'],
+    machine: ['live/'],
+    because:
+      "a guest's pictures: what is, what can be, what changes it; its XML reader is topology's; live/ asks and changes",
+  },
   cli: {
     imports: [
       'model',
@@ -110,6 +117,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'doctor',
       'ufw',
       'install',
+      'display',
     ],
     packages: ['commander', 'diff', 'zod'],
     machine: 'all',

@@ -2,6 +2,7 @@
 // command is loaded when it is called: `watch` runs for ever, and all the others would stay in memory beside it.
 import { Command, Option } from 'commander';
 import { HostError } from '../model/host-error.ts';
+import { addDisplayCommand } from './display-commands.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addInstallCommands } from './install-commands.ts';
@@ -74,6 +75,7 @@ function makeProgram(run: Run): Command {
   addUfwCommands(program, run);
   addLiveCommands(program, run);
   addInstallCommands(program, run);
+  addDisplayCommand(program, run);
   return program;
 }
 
@@ -96,6 +98,8 @@ const codesOfErrors: Readonly<Record<string, number>> = {
   'read-back': exitCodes.verificationFailed,
   'rolled-back': exitCodes.rolledBack,
   lockout: exitCodes.lockedOut,
+  'display-undone': exitCodes.rolledBack,
+  'display-drift': exitCodes.drift,
 };
 
 function exitCodeOf(error: unknown): number {

@@ -8,11 +8,12 @@ const mostCharacters = 4 * 1024 * 1024;
 const mostElements = 50_000;
 const deepest = 64;
 
+/** Elements know where they stand: see `offsetOf`. */
 export function parseXml(text: string): Read<Element> {
   const fault = text.length > mostCharacters ? 'it is longer than 4 MiB' : capFault(text);
   if (fault !== undefined) return wrong('bad-definition', fault);
   try {
-    const root = new DOMParser({ locator: false, onError: refuse }).parseFromString(text, 'text/xml').documentElement;
+    const root = new DOMParser({ locator: true, onError: refuse }).parseFromString(text, 'text/xml').documentElement;
     return root === null ? wrong('bad-definition', 'it is empty') : { value: root };
   } catch {
     return wrong('bad-definition', 'it is not well-formed XML');
@@ -61,8 +62,8 @@ function passiveEnd(text: string, at: number): number | undefined {
   return text[at + 1] === '!' ? undefined : at;
 }
 
-/** Behind the `>` of the tag: one in quotes is text. */
-function tagEnd(text: string, at: number): number {
+/** Behind the `>` of the tag that begins at `at`: one in quotes is text. */
+export function tagEnd(text: string, at: number): number {
   const marks = /[>"']/g;
   marks.lastIndex = at;
   for (let mark = marks.exec(text); mark !== null; mark = marks.exec(text)) {
@@ -86,4 +87,21 @@ export function elementsOf(parent: Element | undefined, name: string): readonly 
 /** `undefined` if there is none. */
 export function attributeOf(element: Element | undefined, name: string): string | undefined {
   return element?.getAttribute(name) ?? undefined;
+}
+
+/** Where the tag of an element begins in the text that it was parsed from. @throws Error when the parser counts otherwise */
+export function offsetOf(text: string, element: Element): number {
+  const { lineNumber = 0, columnNumber = 0 } = element;
+  let start = 0;
+  for (let line = 1; line < lineNumber; line++) start = endOfLine(text, start);
+  const offset = start + columnNumber - 1;
+  if (!text.startsWith(`<${element.nodeName}`, offset))
+    throw new Error(`<${element.nodeName}> is not where it should be`);
+  return offset;
+}
+
+function endOfLine(text: string, from: number): number {
+  const ends = /\r\n?|\n/g;
+  ends.lastIndex = from;
+  return ends.exec(text) === null ? text.length : ends.lastIndex;
 }

@@ -1,0 +1,45 @@
+// `display verify`: the picture is the proof.
+import { writeFileSync } from 'node:fs';
+import { readDisplay } from '../display/live/display-facts.ts';
+import { readJournal } from '../display/live/journal.ts';
+import { onTextConsole, verifyPictures } from '../display/live/verify.ts';
+import { printSize, type Size } from '../display/size.ts';
+import { HostError } from '../model/host-error.ts';
+import type { GuestOptions } from './display-inspect.ts';
+import { exitCodes } from './exit-codes.ts';
+import { print, printJson } from './output.ts';
+import { type StateOptions, stateDirectory } from './state-directory.ts';
+
+export type VerifyOptions = GuestOptions &
+  StateOptions & {
+    readonly expect?: readonly Size[];
+    readonly png?: string;
+    readonly console?: boolean;
+  };
+
+export async function displayVerify(name: string, options: VerifyOptions): Promise<number> {
+  const live = await readDisplay(name, options.access);
+  if (live.facts.running === undefined)
+    throw new HostError('not-running', 'a guest that does not run shows no picture');
+  const expected = options.expect ?? readJournal(stateDirectory(options), live.uuid)?.expected;
+  if (expected === undefined)
+    throw new HostError('usage', 'what is expected? Nothing was set on this guest; --expect 1920x1080 says it');
+  const look = () => verifyPictures(live, expected);
+  const { outcome, sizes, sightings, shots } = await (options.console === true ? onTextConsole(live, look) : look());
+  if (options.png !== undefined && shots[0] !== undefined) keep(options.png, shots[0].bytes);
+  if (options.output === 'json') printJson('display-verify', { outcome, pictures: sizes, expected, sightings });
+  else
+    print(
+      `${outcome.replaceAll('-', ' ')}: ${sizes.map(printSize).join(', ') || 'no picture'}, expected ${expected.map(printSize).join(', ')}`,
+    );
+  return outcome === 'as-expected' ? exitCodes.fine : exitCodes.verificationFailed;
+}
+
+/** @throws HostError 'unwritable' */
+function keep(file: string, bytes: Buffer): void {
+  try {
+    writeFileSync(file, bytes);
+  } catch (cause) {
+    throw new HostError('unwritable', `cannot write ${file}: ${(cause as Error).message}`, cause);
+  }
+}

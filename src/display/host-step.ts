@@ -1,0 +1,157 @@
+// A wish -> the display devices that fulfil it at the host: <resolution>, memory, heads, a device of its own for each
+// monitor where the model can. What libvirt or QEMU would refuse, or quietly make something else of, is said before.
+// Sources: libvirt's qemu_validate.c and domain_validate.c; the sentences behind 'libvirt says' were read from libvirt 9
+import { unreachable } from '../model/unreachable.ts';
+import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
+import { memoryFor } from './memory.ts';
+import { boxOf, type Monitor } from './monitors.ts';
+import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
+import type { VideoChange } from './splice-video.ts';
+import type { VideoDevice, VideoMemory, VideoModel } from './video.ts';
+
+export type HostStep =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'change'; readonly changes: readonly VideoChange[]; readonly added: readonly VideoDevice[] }
+  | { readonly kind: 'impossible'; readonly reasons: readonly string[] };
+
+/** DRM's and QEMU's own bounds for one picture. */
+const mostPixels: Readonly<Record<VideoModel, number>> = {
+  qxl: 8192,
+  virtio: 16_384,
+  vga: 16_384,
+  bochs: 16_384,
+  vmvga: 8192,
+  cirrus: 2048,
+  ramfb: 16_384,
+};
+
+/** The guest's qxl driver has four connectors, QEMU's virtio sixteen heads. */
+const mostHeads: Readonly<Record<VideoModel, number>> = {
+  qxl: 4,
+  virtio: 16,
+  vga: 1,
+  bochs: 1,
+  vmvga: 1,
+  cirrus: 1,
+  ramfb: 1,
+};
+
+/** Whether several virtio monitors are heads of one device, which the guest has to be told of, or devices of their own. */
+export type Layout = 'heads' | 'devices';
+
+/** @param what 'memory' leaves resolutions as they are: room for what a session sets */
+export function hostStep(
+  domain: DomainDisplay,
+  monitors: readonly Monitor[],
+  what: 'size' | 'memory' = 'size',
+  layout: Layout = 'devices',
+): HostStep {
+  const [device] = domain.devices.filter(({ primary }) => primary);
+  if (device === undefined) return { kind: 'impossible', reasons: [noDevice(domain)] };
+  const reasons = refusals(device, monitors);
+  if (reasons.length > 0) return { kind: 'impossible', reasons };
+  if (device.model === 'virtio' && layout === 'devices' && monitors.length > 1) {
+    return what === 'size' ? deviceEach(domain, monitors) : { kind: 'nothing' };
+  }
+  return oneDevice(device, monitors, what);
+}
+
+function noDevice({ unknownModels }: DomainDisplay): string {
+  if (unknownModels.length === 0) return 'the domain has no display device';
+  return `nothing is known of display devices of the model ${unknownModels.map((model) => `'${model}'`).join(', ')}`;
+}
+
+function refusals({ model }: PlacedVideo, monitors: readonly Monitor[]): readonly string[] {
+  const found: string[] = [];
+  if (model === 'cirrus' || model === 'ramfb' || model === 'vmvga') {
+    found.push(`${model} takes no resolution (libvirt says: model resolution is not supported)`);
+  }
+  if (monitors.length > mostHeads[model]) {
+    const heads = mostHeads[model] === 1 ? 'one monitor' : `${mostHeads[model]} monitors`;
+    found.push(
+      `${model} shows ${heads}${mostHeads[model] === 1 ? "; virtio and qxl show more (libvirt says: video type doesn't support multiple 'heads')" : ''}`,
+    );
+  }
+  for (const { size } of monitors) {
+    const most = mostPixels[model];
+    if (size.width > most || size.height > most)
+      found.push(`${model} draws at most ${most}x${most}, not ${printSize(size)}`);
+  }
+  return found;
+}
+
+/** Each monitor is a virtio device of its own: so each has its own size, also while no viewer is there. */
+function deviceEach({ devices, behindVideos }: DomainDisplay, monitors: readonly Monitor[]): HostStep {
+  const virtio = devices
+    .filter(({ model }) => model === 'virtio')
+    .toSorted((one, other) => Number(other.primary) - Number(one.primary));
+  const changes = virtio.flatMap((device, at) => {
+    const size = monitors[at]?.size;
+    return size === undefined ? [] : changeOf(device, size, device.memory, device.heads);
+  });
+  const added = monitors.slice(virtio.length).map(({ size }) => newVirtio(size));
+  if (added.length > 0 && behindVideos === undefined) throw new Error('a domain with devices has a place behind them');
+  return changes.length === 0 && added.length === 0 ? { kind: 'nothing' } : { kind: 'change', changes, added };
+}
+
+function newVirtio(resolution: Size): VideoDevice {
+  return { model: 'virtio', heads: 1, memory: {}, resolution, primary: false };
+}
+
+/** All monitors are heads of one device, whose memory holds the box around them; the first one's size is the device's. */
+function oneDevice(device: PlacedVideo, monitors: readonly Monitor[], what: 'size' | 'memory'): HostStep {
+  const box = boxOf(monitors);
+  const memory = memoryFor(device.model, box, device.memory);
+  const first = monitors[0]?.size;
+  if (memory === undefined || first === undefined) {
+    const need = Math.ceil(framebufferBytes(box) / 2 ** 20);
+    return {
+      kind: 'impossible',
+      reasons: [`${device.model} cannot have the memory for ${printSize(box)}: a picture needs ${need} MiB`],
+    };
+  }
+  const size = what === 'size' ? first : device.resolution;
+  const heads = Math.max(device.heads, monitors.length);
+  const changes = changeOf(device, size, withDefaults(device, memory), heads);
+  return changes.length === 0 ? { kind: 'nothing' } : { kind: 'change', changes, added: [] };
+}
+
+/** What QEMU takes anyway needs no word: the definition changes only where it must. */
+function withDefaults({ model, memory: present }: PlacedVideo, memory: VideoMemory): VideoMemory {
+  const usual = usualMemory(model);
+  const needed = Object.entries(memory).filter(([name, kib]) => {
+    const key = name as keyof VideoMemory;
+    return present[key] !== undefined || kib !== usual[key];
+  });
+  return Object.fromEntries(needed);
+}
+
+/** What libvirt writes into a definition that says nothing; qemuDomainDeviceVideoDefPostParse. */
+function usualMemory(model: VideoModel): VideoMemory {
+  switch (model) {
+    case 'qxl':
+      return { ram: 65_536, vram: 65_536, vgamem: 16_384 };
+    case 'vga':
+    case 'bochs':
+    case 'vmvga':
+    case 'cirrus':
+      return { vram: 16_384 };
+    case 'virtio':
+    case 'ramfb':
+      return {};
+    default:
+      return unreachable(model);
+  }
+}
+
+function changeOf(
+  device: PlacedVideo,
+  size: Size | undefined,
+  memory: VideoMemory,
+  heads: number,
+): readonly VideoChange[] {
+  const hasSize = size === undefined || (device.resolution !== undefined && isSameSize(device.resolution, size));
+  const hasMemory = Object.entries(memory).every(([name, kib]) => device.memory[name as keyof VideoMemory] === kib);
+  if (hasSize && hasMemory && heads === device.heads) return [];
+  return [{ device, memory, heads, resolution: hasSize ? undefined : size }];
+}

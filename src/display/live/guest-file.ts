@@ -1,0 +1,41 @@
+// A file in a guest: read whole with mode and owner, replaced in one step. The texts for the guest's shell are fixed; path
+// and mode are its arguments, the bytes its input.
+import { HostError } from '../../model/host-error.ts';
+import type { Guest } from './guest.ts';
+
+export type KeptFile = { readonly bytes: Buffer; readonly mode: string; readonly owner: string };
+
+const readScript = `[ -e "$1" ] || { echo absent; exit 0; }
+[ -f "$1" ] && [ ! -L "$1" ] || { echo odd; exit 0; }
+stat -c "%a %u:%g" "$1" && base64 "$1"`;
+
+/** undefined: there is none. @throws HostError 'guest-file' when it is no plain file */
+export async function readGuestFile(guest: Guest, path: string): Promise<KeptFile | undefined> {
+  const { code, stdout, said } = await guest.run('/bin/sh', ['-c', oneLine(readScript), 'sh', path]);
+  const [first = '', ...rest] = stdout.toString('latin1').split('\n');
+  if (code !== 0) throw new HostError('guest-file', `the guest does not let ${path} be read: ${said}`);
+  if (first === 'absent') return undefined;
+  const found = /^([0-7]{3,4}) (\d+:\d+)$/.exec(first);
+  if (found === null) throw new HostError('guest-file', `${path} in the guest is no plain file`);
+  return { mode: found[1] ?? '644', owner: found[2] ?? '0:0', bytes: Buffer.from(rest.join(''), 'base64') };
+}
+
+const writeScript = `umask 077
+mkdir -p "$(dirname "$1")" && cat >"$1.bridgekeeper-new" && chown "$3" "$1.bridgekeeper-new" && chmod "$2" "$1.bridgekeeper-new" && sync && mv "$1.bridgekeeper-new" "$1" && sync`;
+
+/** @throws HostError 'guest-file'; the old file is as it was then */
+export async function writeGuestFile(guest: Guest, path: string, { bytes, mode, owner }: KeptFile): Promise<void> {
+  const ran = await guest.run('/bin/sh', ['-c', oneLine(writeScript), 'sh', path, mode, owner], { input: bytes });
+  if (ran.code !== 0) throw new HostError('guest-file', `the guest does not let ${path} be written: ${ran.said}`);
+}
+
+/** @throws HostError 'guest-file' */
+export async function removeGuestFile(guest: Guest, path: string): Promise<void> {
+  const ran = await guest.run('/bin/sh', ['-c', 'rm -f "$1" && sync', 'sh', path]);
+  if (ran.code !== 0) throw new HostError('guest-file', `the guest does not let ${path} be removed: ${ran.said}`);
+}
+
+/** ssh takes words without line ends. */
+function oneLine(script: string): string {
+  return script.replaceAll('\n', '; ');
+}

@@ -1,0 +1,178 @@
+// libvirt, asked by virsh: a domain is found by its name or UUID and from then on called by its UUID, so that no name is ever
+// part of a command. Definitions are those with their secrets, or passwords of graphics would be lost when they come back.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { local } from '../../machine/access.ts';
+import { failureText, mustRun, type Ran, run } from '../../machine/run.ts';
+import { HostError } from '../../model/host-error.ts';
+import { nearest } from '../../model/nearest.ts';
+import { parseDomainDisplay } from '../domain-video.ts';
+import { type Picture, pictureOf } from '../picture.ts';
+
+const connect = ['--quiet', '--connect', 'qemu:///system'];
+const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Starting and stopping an emulated guest takes its time. */
+const patienceMs = 120_000;
+
+export type DomainState = {
+  readonly running: boolean;
+  /** It exists only while it runs. */
+  readonly transient: boolean;
+  /** Its memory was saved when it was stopped: the next start goes on with the old devices. */
+  readonly managedSave: boolean;
+  /** Snapshots with memory: reverting to one brings its old devices back. */
+  readonly memorySnapshots: readonly string[];
+};
+
+function virsh(args: readonly string[]): Promise<Ran> {
+  return run(local, 'virsh', [...connect, ...args], { timeoutMs: patienceMs });
+}
+
+async function mustVirsh(args: readonly string[]): Promise<Buffer> {
+  return mustRun(local, 'libvirt', 'virsh', [...connect, ...args], { timeoutMs: patienceMs });
+}
+
+/** @throws HostError 'no-guest' with the guests that there are, 'libvirt' */
+export async function domainUuid(guest: string): Promise<string> {
+  const uuids = linesOf(await mustVirsh(['list', '--all', '--uuid'])).filter((line) => uuidPattern.test(line));
+  if (uuids.includes(guest.toLowerCase())) return guest.toLowerCase();
+  const names: string[] = [];
+  for (const uuid of uuids) {
+    const read = parseDomainDisplay(await definition(uuid, 'inactive'));
+    if ('fault' in read) continue;
+    if (read.value.name === guest) return uuid;
+    names.push(read.value.name);
+  }
+  const near = nearest(guest, names);
+  const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
+  throw new HostError('no-guest', `libvirt has no guest ${JSON.stringify(guest)}${hint}`);
+}
+
+/** @throws HostError 'libvirt' */
+export async function definition(uuid: string, which: 'inactive' | 'running'): Promise<string> {
+  const options = which === 'inactive' ? ['--inactive'] : [];
+  return (await mustVirsh(['dumpxml', uuid, ...options, '--security-info'])).toString('utf8');
+}
+
+/** @throws HostError 'libvirt' */
+export async function domainState(uuid: string): Promise<DomainState> {
+  const words = new Map(
+    linesOf(await mustVirsh(['dominfo', uuid])).map((line) => line.split(/:\s*/, 2) as [string, string]),
+  );
+  const snapshots = await virsh(['snapshot-list', uuid, '--name', '--active']);
+  return {
+    running: !['shut off', 'crashed'].includes(words.get('State') ?? ''),
+    transient: words.get('Persistent') === 'no',
+    managedSave: words.get('Managed save') === 'yes',
+    memorySnapshots: snapshots.code === 0 ? linesOf(snapshots.stdout) : [],
+  };
+}
+
+function linesOf(bytes: Buffer): readonly string[] {
+  return bytes
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}
+
+/** Defines it, and gives back what libvirt made of it. @throws HostError 'libvirt' with its own words; nothing changed then */
+export async function define(uuid: string, xml: string): Promise<string> {
+  await inFile(xml, (file) => mustVirsh(['define', file, '--validate']));
+  return definition(uuid, 'inactive');
+}
+
+/** A text for virsh, which reads files only; gone afterwards. */
+async function inFile<T>(text: string, action: (file: string) => Promise<T>): Promise<T> {
+  return inFolder(async (folder) => {
+    const file = join(folder, 'domain.xml');
+    await writeFile(file, text, { mode: 0o600 });
+    return action(file);
+  });
+}
+
+async function inFolder<T>(action: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'bridgekeeper-'));
+  try {
+    return await action(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+export type Shot = Picture & { readonly bytes: Buffer };
+
+/** One screenshot; undefined where this head has none. @throws HostError 'libvirt' when head 0 has none */
+export async function screenshot(uuid: string, head: number): Promise<Shot | undefined> {
+  return inFolder(async (folder) => {
+    const file = join(folder, 'picture');
+    const args = ['screenshot', uuid, '--file', file, ...(head === 0 ? [] : ['--screen', `${head}`])];
+    const ran = await virsh(args);
+    if (ran.code !== 0 && head > 0) return undefined;
+    if (ran.code !== 0) throw new HostError('libvirt', failureText(local, ['virsh', ...connect, ...args], ran));
+    const bytes = await readFile(file);
+    const picture = pictureOf(bytes);
+    return picture === undefined ? undefined : { ...picture, bytes };
+  });
+}
+
+/** A running domain ends by its own shutdown, within this time. @throws HostError 'libvirt', 'still-running' */
+export async function shutDown(uuid: string, patienceSeconds: number): Promise<void> {
+  await mustVirsh(['shutdown', uuid]);
+  for (const deadline = Date.now() + patienceSeconds * 1000; Date.now() < deadline; ) {
+    if (!(await domainState(uuid)).running) return;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  throw new HostError(
+    'still-running',
+    `the guest did not shut down within ${patienceSeconds} s; it still runs as it was`,
+  );
+}
+
+/** @throws HostError 'libvirt' */
+export async function start(uuid: string): Promise<void> {
+  await mustVirsh(['start', uuid]);
+}
+
+/** Keys as QEMU's Linux key codes name them: `KEY_LEFTCTRL`. @throws HostError 'libvirt' */
+export async function sendKeys(uuid: string, keys: readonly string[]): Promise<void> {
+  await mustVirsh(['send-key', uuid, '--codeset', 'linux', '--holdtime', '100', ...keys]);
+}
+
+/** The JSON answer of the guest's agent. @throws HostError 'agent' with libvirt's words */
+export async function agentCommand(uuid: string, command: object, seconds: number): Promise<unknown> {
+  const text = JSON.stringify(command);
+  const ran = await run(local, 'virsh', [...connect, 'qemu-agent-command', uuid, text, '--timeout', `${seconds}`], {
+    timeoutMs: (seconds + 15) * 1000,
+  });
+  if (ran.code !== 0)
+    throw new HostError('agent', `the guest agent does not answer: ${ran.said || 'it took too long'}`);
+  try {
+    return (JSON.parse(ran.stdout.toString('utf8')) as { readonly return?: unknown }).return;
+  } catch (cause) {
+    throw new HostError('agent', 'the guest agent answers with something that is no JSON', cause);
+  }
+}
+
+/** Models that this host's QEMU has. @throws HostError 'libvirt' */
+export async function videoModelsHere(): Promise<ReadonlySet<string>> {
+  const text = (await mustVirsh(['domcapabilities'])).toString('utf8');
+  const section = /<video supported='yes'>([\s\S]*?)<\/video>/.exec(text)?.[1] ?? '';
+  return new Set([...section.matchAll(/<value>([\w-]+)<\/value>/g)].map(([, model = '']) => model));
+}
+
+/** Whether a viewer is connected: QEMU tells of SPICE's clients. @throws HostError 'libvirt' */
+export async function spiceClients(uuid: string): Promise<number> {
+  const ran = await virsh(['qemu-monitor-command', uuid, '{"execute":"query-spice"}']);
+  if (ran.code !== 0) return 0;
+  try {
+    const said = JSON.parse(ran.stdout.toString('utf8')) as {
+      readonly return?: { readonly channels?: readonly unknown[] };
+    };
+    return said.return?.channels?.length ?? 0;
+  } catch {
+    return 0;
+  }
+}

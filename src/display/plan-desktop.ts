@@ -1,0 +1,73 @@
+// The desktop's part of a plan: what the session that runs is told, and what keeps it for the next one.
+import type { PlacedVideo } from './domain-video.ts';
+import type { GuestFacts, Session } from './guest-facts.ts';
+import { framebufferLimit, memoryFor } from './memory.ts';
+import { boxOf } from './monitors.ts';
+import type { DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
+import { sessionStep } from './session-step.ts';
+import { framebufferBytes, printSize } from './size.ts';
+
+export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
+  if (!wish.aims.has('desktop')) return {};
+  const { guest } = facts;
+  if (guest === undefined) {
+    return wish.via === 'guest'
+      ? { impossible: [{ aim: 'desktop', reason: `the guest cannot be asked: ${facts.silence ?? ''}` }] }
+      : {};
+  }
+  const tooSmall = memoryRefusal(facts, wish);
+  if (tooSmall !== undefined) return { impossible: [{ aim: 'desktop', reason: tooSmall }] };
+  if (wish.monitors.length > 0 && guest.sessions.length === 0)
+    return { notes: ["no desktop session runs in the guest; the next one starts with the console's size"] };
+  const steps = guest.sessions.slice(0, 1).flatMap((session) => sessionSteps(session, guest, wish));
+  if (steps.length > 0) return { steps };
+  const connected = guest.connectors.length;
+  if (wish.via !== 'guest')
+    return { notes: [`the guest has ${connected} connectors as yet; its session is arranged after the restart`] };
+  return {
+    impossible: [
+      { aim: 'desktop', reason: `the guest has ${connected} connectors for ${wish.monitors.length} monitors` },
+    ],
+  };
+}
+
+function sessionSteps(session: Session, guest: GuestFacts, { monitors }: Wish): readonly Step[] {
+  const step = sessionStep(session, guest.connectors, monitors);
+  if (step === undefined) return [];
+  const { keep } = step;
+  const kept: readonly Step[] =
+    keep === undefined
+      ? []
+      : [
+          {
+            kind: 'guest-file',
+            path: keep.path,
+            before: undefined,
+            after: keep.text,
+            afterwards: 'nothing',
+            grub: undefined,
+            needs: 'nothing',
+            why: 'the next session starts with the same',
+          },
+        ];
+  const why = step.unseen ? `the session's own tool; not verified by picture` : 'the session that runs now';
+  return [{ kind: 'session', session, step, needs: 'nothing', why }, ...kept];
+}
+
+/** With the memory that the device has now; `--via host` and `auto` make it larger for the next start. */
+function memoryRefusal({ running, domain }: DisplayFacts, { monitors, via }: Wish): string | undefined {
+  const device: PlacedVideo | undefined = (running ?? domain).devices.find(({ primary }) => primary);
+  const limit = device === undefined ? undefined : framebufferLimit(device);
+  const box = boxOf(monitors);
+  if (device === undefined || limit === undefined || framebufferBytes(box) <= limit || via !== 'guest')
+    return undefined;
+  const memory = memoryFor(device.model, box, device.memory);
+  const words = Object.entries(memory ?? {})
+    .map(([name, kib]) => `${name} ${kib / 1024} MiB`)
+    .join(', ');
+  const needed =
+    memory === undefined
+      ? `no memory makes ${device.model} show that`
+      : `it would need ${words}, and a cold restart: --via host`;
+  return `${printSize(box)} needs ${(framebufferBytes(box) / 2 ** 20).toFixed(1)} MiB, and ${device.model} has ${limit / 2 ** 20} MiB for a picture; ${needed}`;
+}

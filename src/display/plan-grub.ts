@@ -1,0 +1,117 @@
+// GRUB's part of a plan: the boot menu's size and the kernel's own, as a drop-in or in place, or what keeps GRUB from it.
+import {
+  defaultsFile,
+  dropInFile,
+  dropInText,
+  type GrubWish,
+  grubSettings,
+  inPlaceText,
+  overriders,
+  parseDropIn,
+} from './grub.ts';
+import type { GuestFacts } from './guest-facts.ts';
+import type { VideoArgument } from './kernel-args.ts';
+import type { Monitor } from './monitors.ts';
+import type { Aim, DisplayFacts, PlanPart, Wish } from './plan.ts';
+import { layoutOf } from './plan-host.ts';
+import { predictMenu } from './predict.ts';
+import { isSameSize, printSize } from './size.ts';
+import { bootOf } from './stages.ts';
+
+export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
+  const wanted = grubWish(facts, wish);
+  if (wanted === undefined) return {};
+  const { guest } = facts;
+  const aim: Aim = wish.aims.has('grub') ? 'grub' : 'tty';
+  const reasons =
+    guest === undefined
+      ? [`the guest cannot be asked: ${facts.silence ?? 'nobody says why'}`]
+      : bootLoaderRefusals(guest, wish);
+  if (guest === undefined || reasons.length > 0) return { impossible: reasons.map((reason) => ({ aim, reason })) };
+  const menu = menuRefusal(facts, wanted);
+  if (menu !== undefined) return { impossible: [{ aim: 'grub', reason: menu }] };
+  const path = wish.inPlace ? defaultsFile : dropInFile;
+  const before = guest.grubFiles.find((file) => file.path === path)?.text;
+  if (!wish.inPlace && before !== undefined && parseDropIn(before) === undefined) {
+    return { impossible: [{ aim, reason: `${path} was changed by somebody else` }] };
+  }
+  const after = wish.inPlace
+    ? inPlaceText(before ?? '', wanted)
+    : dropInText({ ...(before === undefined ? {} : parseDropIn(before)), ...wanted });
+  const notes = overriders(guest.grubFiles).map((where) => `${where} is read later, and wins`);
+  if (after === before) return { notes };
+  const why =
+    wanted.menu === undefined
+      ? "the kernel's own size for its consoles"
+      : 'the boot menu, and what is shown until the display driver comes';
+  return {
+    steps: [
+      { kind: 'guest-file', path, before, after, afterwards: 'update-grub', grub: wanted, needs: 'guest reboot', why },
+    ],
+    notes,
+  };
+}
+
+function grubWish(facts: DisplayFacts, wish: Wish): GrubWish | undefined {
+  const { aims, via, monitors } = wish;
+  const menu = aims.has('grub') ? monitors[0]?.size : undefined;
+  const video = aims.has('tty') && via === 'guest' ? monitors.map(videoArgument) : secondHeads(facts, wish);
+  if (menu === undefined && video === undefined) return undefined;
+  return { ...(menu === undefined ? {} : { menu }), ...(video === undefined ? {} : { video }) };
+}
+
+function videoArgument({ size }: Monitor, at: number): VideoArgument {
+  return { connector: `Virtual-${at + 1}`, size, forced: at === 0 ? undefined : 'on' };
+}
+
+/** Heads of one device are dark until a viewer asks for them, or the kernel is told that they are there. */
+function secondHeads(facts: DisplayFacts, { aims, monitors, via }: Wish): readonly VideoArgument[] | undefined {
+  const [device] = facts.domain.devices.filter(({ primary }) => primary);
+  const isOneDevice = device?.model === 'qxl' || (device?.model === 'virtio' && layoutOf(facts, via) === 'heads');
+  return aims.has('tty') && monitors.length > 1 && isOneDevice ? monitors.map(videoArgument) : undefined;
+}
+
+function bootLoaderRefusals(guest: GuestFacts, { inPlace }: Wish): readonly string[] {
+  const settings = grubSettings(guest.grubFiles);
+  switch (guest.bootLoader) {
+    case 'systemd-boot':
+      return [
+        'the guest boots by systemd-boot: its menu has no size of its own (console-mode of loader.conf takes what the firmware has)',
+      ];
+    case 'none':
+      return ['no boot loader was found in the guest'];
+    case 'grub': {
+      const found: string[] = [];
+      if (settings.bls)
+        found.push(
+          'boot entries are files of their own (BLS): grubby --update-kernel=ALL --args=… sets kernel arguments there',
+        );
+      if (!guest.readsDropIns && !inPlace)
+        found.push('this GRUB does not read /etc/default/grub.d: --in-place edits /etc/default/grub');
+      if (inPlace && settings.unread.some((where) => /GRUB_(?:GFXMODE|GFXPAYLOAD_LINUX|CMDLINE_LINUX)$/.test(where))) {
+        found.push('/etc/default/grub makes these settings by a shell; nobody but a shell knows what they are');
+      }
+      return found;
+    }
+    default:
+      return [];
+  }
+}
+
+function menuRefusal(facts: DisplayFacts, { menu }: GrubWish): string | undefined {
+  if (menu === undefined) return undefined;
+  const [device] = facts.domain.devices.filter(({ primary }) => primary);
+  const terminal = facts.guest === undefined ? undefined : grubSettings(facts.guest.grubFiles).terminal;
+  if (terminal !== undefined && !/\bgfxterm\b/.test(terminal))
+    return `GRUB_TERMINAL is ${terminal}: the boot menu is text`;
+  if (device === undefined) return undefined;
+  const boot = { ...bootOf(facts.domain, device, facts.guest), gfxmode: menu };
+  // what the definition will have by then
+  const { size, limit } = predictMenu(
+    { ...device, resolution: device.model === 'bochs' ? menu : (device.resolution ?? menu) },
+    boot,
+  );
+  return isSameSize(size, menu)
+    ? undefined
+    : `${limit?.text ?? 'the firmware has no such mode'}; it would be ${printSize(size)}`;
+}

@@ -1,0 +1,77 @@
+// The host's part of a plan: the definition with its display devices changed, or why libvirt would not do it.
+import { type DomainDisplay, parseDomainDisplay } from './domain-video.ts';
+import { type HostStep, hostStep, type Layout } from './host-step.ts';
+import type { Aim, DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
+import { spliceVideo } from './splice-video.ts';
+
+/** The one place that console and desktop both hear of; not where the user keeps us out of it. */
+export function hostPart(facts: DisplayFacts, { monitors, aims, via }: Wish): PlanPart {
+  if (via === 'guest') return {};
+  const aim: Aim = aims.has('tty') ? 'tty' : aims.has('desktop') ? 'desktop' : 'grub';
+  const needsSize =
+    aims.has('tty') || (aims.has('grub') && facts.domain.firmware === 'uefi') || isOwnSized(facts.domain, aims);
+  const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory', layoutOf(facts, via));
+  if (step.kind === 'nothing') return {};
+  const refused = step.kind === 'impossible' ? [...step.reasons, ...otherModels(facts)] : definitionRefusals(facts);
+  if (refused.length > 0) return { impossible: refused.map((reason) => ({ aim, reason })) };
+  return { steps: [definitionStep(facts, step)] };
+}
+
+/** Heads of one device need the guest to be told of them: where it cannot be, each monitor is a device. */
+export function layoutOf({ guest }: DisplayFacts, via: Wish['via']): Layout {
+  return via === 'host' || guest?.bootLoader !== 'grub' ? 'devices' : 'heads';
+}
+
+/** What could be had instead, of what this host has; nobody's device is exchanged without being asked. */
+function otherModels({ domain, modelsHere }: DisplayFacts): readonly string[] {
+  const [device] = domain.devices.filter(({ primary }) => primary);
+  if (device === undefined || !['cirrus', 'ramfb', 'vmvga'].includes(device.model)) return [];
+  const better = ['virtio', 'vga', 'bochs', 'qxl'].filter((model) => modelsHere.has(model));
+  return better.length === 0 ? [] : [`this host also has ${better.join(', ')}: virsh edit exchanges the model`];
+}
+
+/** bochs-display draws its boot menu in its own size only. */
+function isOwnSized({ devices }: DomainDisplay, aims: ReadonlySet<Aim>): boolean {
+  return aims.has('grub') && devices.some(({ model, primary }) => primary && model === 'bochs');
+}
+
+function definitionRefusals({ transient, managedSave, memorySnapshots, domain }: DisplayFacts): readonly string[] {
+  const found: string[] = [];
+  if (transient)
+    found.push('the domain is transient: it has no definition that a start would read (virsh define makes one)');
+  if (managedSave)
+    found.push(
+      `its memory is saved, and the next start goes on with the old devices: virsh managedsave-remove ${domain.uuid}`,
+    );
+  if (memorySnapshots.length > 0) {
+    found.push(
+      `snapshots with memory (${memorySnapshots
+        .slice(0, 3)
+        .map((name) => JSON.stringify(name))
+        .join(', ')}) would bring the old devices back`,
+    );
+  }
+  return found;
+}
+
+function definitionStep({ definition, domain }: DisplayFacts, step: HostStep): Step {
+  if (step.kind !== 'change') throw new Error('only a change has a step');
+  const after = spliceVideo(definition, domain, step.changes, step.added);
+  assertOnlyVideo(after, domain, step);
+  return {
+    kind: 'definition',
+    before: definition,
+    after,
+    needs: 'cold restart',
+    why: 'the size that console and desktop start with, and the memory for it',
+  };
+}
+
+/** The spliced text is read again: it must say what was meant, and nothing else of it may have moved. */
+function assertOnlyVideo(after: string, before: DomainDisplay, step: HostStep): void {
+  const read = parseDomainDisplay(after);
+  const count = before.devices.length + (step.kind === 'change' ? step.added.length : 0);
+  if ('fault' in read || read.value.devices.length !== count || read.value.uuid !== before.uuid) {
+    throw new Error('the changed definition does not say what it should');
+  }
+}

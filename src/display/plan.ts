@@ -1,0 +1,108 @@
+// A wish, a domain and what its guest said -> the steps that fulfil it, in their order, with the whole text of everything
+// that changes; and what is impossible, with the fact that makes it so. Pure: nothing is asked or changed here.
+import type { DomainDisplay } from './domain-video.ts';
+import type { GrubWish } from './grub.ts';
+import type { GuestFacts, Session } from './guest-facts.ts';
+import type { Monitor } from './monitors.ts';
+import { desktopPart } from './plan-desktop.ts';
+import { grubPart } from './plan-grub.ts';
+import { hostPart, layoutOf } from './plan-host.ts';
+import type { SessionStep } from './session-step.ts';
+import type { Needs } from './stages.ts';
+
+export type Aim = 'grub' | 'tty' | 'desktop';
+
+export type Wish = {
+  readonly monitors: readonly Monitor[];
+  readonly aims: ReadonlySet<Aim>;
+  readonly via: 'auto' | 'host' | 'guest';
+  /** Edit /etc/default/grub itself, where its folder is not read. */
+  readonly inPlace: boolean;
+};
+
+/** What is known of the guest: its definition for the next start, and the one that it runs with. */
+export type DisplayFacts = {
+  readonly definition: string;
+  readonly domain: DomainDisplay;
+  readonly running: DomainDisplay | undefined;
+  /** undefined: the guest could not be asked, and `silence` says why. */
+  readonly guest: GuestFacts | undefined;
+  readonly silence: string | undefined;
+  readonly transient: boolean;
+  readonly managedSave: boolean;
+  readonly memorySnapshots: readonly string[];
+  readonly viewers: number;
+  /** What `virsh domcapabilities` lists. */
+  readonly modelsHere: ReadonlySet<string>;
+};
+
+export type Step =
+  | {
+      readonly kind: 'definition';
+      readonly before: string;
+      readonly after: string;
+      readonly needs: Needs;
+      readonly why: string;
+    }
+  | {
+      readonly kind: 'guest-file';
+      readonly path: string;
+      /** undefined: there is none. */
+      readonly before: string | undefined;
+      readonly after: string;
+      readonly afterwards: 'update-grub' | 'nothing';
+      readonly grub: GrubWish | undefined;
+      readonly needs: Needs;
+      readonly why: string;
+    }
+  | {
+      readonly kind: 'session';
+      readonly session: Session;
+      readonly step: SessionStep;
+      readonly needs: Needs;
+      readonly why: string;
+    };
+
+export type Impossible = { readonly aim: Aim; readonly reason: string };
+
+export type DisplayPlan = {
+  readonly steps: readonly Step[];
+  readonly impossible: readonly Impossible[];
+  readonly notes: readonly string[];
+};
+
+export type PlanPart = Partial<DisplayPlan>;
+
+export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
+  const parts = [
+    hostPart(facts, wish),
+    grubPart(facts, wish),
+    desktopPart(facts, wish),
+    { notes: notesOf(facts, wish) },
+  ];
+  return {
+    steps: parts.flatMap(({ steps = [] }: PlanPart) => steps),
+    impossible: parts.flatMap(({ impossible = [] }: PlanPart) => impossible),
+    notes: parts.flatMap(({ notes = [] }: PlanPart) => notes),
+  };
+}
+
+function notesOf(facts: DisplayFacts, wish: Wish): readonly string[] {
+  const { viewers, guest } = facts;
+  const { aims } = wish;
+  const dark =
+    aims.has('tty') && wish.monitors.length > 1 && layoutOf(facts, wish.via) === 'devices' && isVirtio(facts);
+  const overridden = viewers > 0 && guest?.vdagent === true && aims.has('desktop');
+  return [
+    ...(overridden
+      ? [
+          "a SPICE viewer is connected, and the guest's spice-vdagent fits the desktop to its window: that overrides this size",
+        ]
+      : []),
+    ...(dark ? ['text consoles show on the first device only; the others light up with a desktop'] : []),
+  ];
+}
+
+function isVirtio({ domain }: DisplayFacts): boolean {
+  return domain.devices.some(({ model, primary }) => primary && model === 'virtio');
+}

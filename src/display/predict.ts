@@ -1,0 +1,123 @@
+// A device and how its guest boots -> the sizes that screenshots of it will have, with the fact that limits them. Held
+// against real pictures of the whole matrix, predicted failures included.
+import type { KernelArgs } from './kernel-args.ts';
+import { sizeFor } from './kernel-args.ts';
+import { framebufferLimit } from './memory.ts';
+import { type Hearing, kmsModes, vbeModes } from './mode-lists.ts';
+import { boxOf } from './monitors.ts';
+import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
+import type { VideoDevice } from './video.ts';
+
+export type Limit = {
+  readonly code:
+    | 'memory'
+    | 'no-driver'
+    | 'not-listed'
+    | 'guest-memory'
+    | 'text-terminal'
+    | 'firmware-ignores'
+    | 'only-own-size';
+  readonly text: string;
+};
+
+export type Predicted = { readonly size: Size; readonly limit?: Limit };
+
+export type Boot = {
+  readonly firmware: 'bios' | 'uefi';
+  /** What GRUB is told; undefined is nothing. */
+  readonly gfxmode?: Size;
+  /** Whether the kernel goes on with GRUB's mode. */
+  readonly payload: 'keep' | 'text';
+  readonly kernelArgs: KernelArgs;
+  /** Whether the kernel has a driver for this device that is not forbidden. */
+  readonly driver: boolean;
+  readonly hearing: Hearing;
+  readonly guestMemoryKib: number;
+};
+
+/** The VGA's text mode: 80 columns of 9 and 25 lines of 16 pixels. */
+const textMode: Size = { width: 720, height: 400 };
+
+/** GRUB's own default on BIOS. */
+const usualMenu: Size = { width: 640, height: 480 };
+
+/** UEFI's default since OVMF 2022. */
+const usualUefi: Size = { width: 1280, height: 800 };
+
+export function predictMenu(device: VideoDevice, { firmware, gfxmode }: Boot): Predicted {
+  return firmware === 'uefi' ? uefiMenu(device) : biosMenu(device, gfxmode);
+}
+
+function biosMenu(device: VideoDevice, wish: Size | undefined): Predicted {
+  const offered = vbeModes(device);
+  if (wish === undefined) return { size: usualMenu };
+  if (device.model === 'bochs' || device.model === 'ramfb') return ownMenu(device, offered[0] ?? usualMenu, wish);
+  if (offered.some((size) => isSameSize(size, wish))) return { size: wish };
+  const size = automatic(device);
+  return { size, limit: { code: 'not-listed', text: `the firmware offers no ${printSize(wish)} on ${device.model}` } };
+}
+
+/** The one framebuffer keeps its size, also where a smaller mode is drawn on a part of it. */
+function ownMenu({ model }: VideoDevice, own: Size, wish: Size): Predicted {
+  if (isSameSize(own, wish)) return { size: own };
+  return {
+    size: own,
+    limit: { code: 'only-own-size', text: `the firmware draws on ${model} in ${printSize(own)} only` },
+  };
+}
+
+/** What GRUB's `auto` comes to, as seen; the largest mode it never is. */
+function automatic({ model }: VideoDevice): Size {
+  return model === 'vga' ? { width: 800, height: 600 } : usualMenu;
+}
+
+function uefiMenu({ model, resolution }: VideoDevice): Predicted {
+  if (model === 'ramfb') return { size: { width: 800, height: 600 } };
+  if (resolution === undefined) return { size: usualUefi };
+  return { size: resolution };
+}
+
+/** What one connector's console shows, once the kernel's driver is there; without a driver, what came before stays. */
+export function predictConsole(device: VideoDevice, connector: string, boot: Boot): Predicted {
+  if (!boot.driver || boot.kernelArgs.nomodeset) return withoutDriver(device, boot);
+  const modes = kmsModes(device, boot.hearing);
+  const limit = framebufferLimit(device) ?? Number.POSITIVE_INFINITY;
+  const wish = sizeFor(boot.kernelArgs, connector)?.size ?? device.resolution;
+  const fits = wish !== undefined && framebufferBytes(wish) <= limit;
+  const size = fits ? wish : (modes[0] ?? textMode);
+  if (isTooMuchForGuest(device, size, boot)) {
+    const text = `the guest's ${Math.floor(boot.guestMemoryKib / 1024)} MiB do not hold two pictures of ${printSize(size)}`;
+    return { size: withoutDriver(device, boot).size, limit: { code: 'guest-memory', text } };
+  }
+  if (wish === undefined || fits) return { size };
+  return { size, limit: memoryLimit(device, wish) };
+}
+
+function withoutDriver(device: VideoDevice, boot: Boot): Predicted {
+  const limit: Limit = { code: 'no-driver', text: 'no display driver of the kernel binds: the early picture stays' };
+  if (boot.payload === 'text') return { size: textMode, limit };
+  return { size: predictMenu(device, boot).size, limit };
+}
+
+/** virtio has no memory of its own: its picture, and the kernel's shadow of it, lie in the guest's. */
+function isTooMuchForGuest({ model }: VideoDevice, size: Size, { guestMemoryKib }: Boot): boolean {
+  return model === 'virtio' && 2 * framebufferBytes(size) > guestMemoryKib * 1024 - kernelItself;
+}
+
+/** What a small guest needs for anything else, in bytes. */
+const kernelItself = 64 * 1024 * 1024;
+
+function memoryLimit(device: VideoDevice, wish: Size): Limit {
+  const { memory, model } = device;
+  const kib = model === 'qxl' ? (memory.vgamem ?? 16_384) : (memory.vram ?? 16_384);
+  const name = model === 'qxl' ? 'vgamem' : 'vram';
+  const share = model === 'qxl' ? '' : ', of which the kernel uses half for a picture';
+  const need = (framebufferBytes(wish) / 2 ** 20).toFixed(1);
+  return { code: 'memory', text: `${name} is ${kib / 1024} MiB${share}; ${printSize(wish)} needs ${need} MiB` };
+}
+
+/** One size for each screenshot: virtio draws each head for itself, qxl all heads into one picture. */
+export function screenshots(device: VideoDevice, heads: readonly Size[]): readonly Size[] {
+  if (device.model !== 'qxl') return heads;
+  return [boxOf(heads.map((size) => ({ size, side: 'right' })))];
+}

@@ -1,0 +1,167 @@
+// What is so at each stage of a guest's pictures, what could be, and the one fact that limits it: the table that a user
+// wants to see. Pure: from the domain, what the guest said, and the pictures' sizes.
+import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
+import { type GrubSettings, grubSettings } from './grub.ts';
+import type { GuestFacts } from './guest-facts.ts';
+import { type KernelArgs, parseKernelArgs } from './kernel-args.ts';
+import { vbeModes } from './mode-lists.ts';
+import { type Boot, type Limit, predictConsole, predictMenu } from './predict.ts';
+import { parseSize, type Size } from './size.ts';
+
+export type Stage = 'boot menu' | 'early boot' | 'console' | 'session' | 'viewer';
+
+export type Needs = 'nothing' | 'log-out' | 'guest reboot' | 'cold restart';
+
+export type StageRow = {
+  readonly stage: Stage;
+  /** From 1. */
+  readonly monitor: number;
+  /** As seen or as the guest says; undefined is not known. */
+  readonly now: Size | undefined;
+  /** What comes at the next start, as things are. */
+  readonly next: Size | undefined;
+  readonly largest: Size | undefined;
+  readonly limit: Limit | undefined;
+};
+
+/** Drivers that draw on each model; their files' names. */
+const driversOf = {
+  qxl: ['qxl'],
+  virtio: ['virtio-gpu'],
+  vga: ['bochs', 'bochs-drm'],
+  bochs: ['bochs', 'bochs-drm'],
+  cirrus: ['cirrus', 'cirrus-qemu'],
+  vmvga: ['vmwgfx'],
+  ramfb: ['simpledrm'],
+} as const;
+
+/** virtio-gpu reads QEMU's description of the monitor from Linux 5.0 on: older ones list no mode that only it has. */
+export function hearingOf(guest: GuestFacts | undefined): Boot['hearing'] {
+  const modes = guest?.connectors.flatMap(({ modes: listed }) => listed) ?? [];
+  return modes.some(({ width, height }) => width === 848 && height === 480) ? 'size' : 'edid';
+}
+
+export function bootOf(domain: DomainDisplay, device: PlacedVideo, guest: GuestFacts | undefined): Boot {
+  const grub = guest === undefined ? undefined : grubSettings(guest.grubFiles);
+  const kernelArgs = parseKernelArgs(guest?.commandLine ?? '');
+  return {
+    firmware: domain.firmware,
+    ...gfxmodeOf(grub),
+    payload: payloadOf(domain, grub),
+    kernelArgs,
+    driver: hasDriver(device, guest, kernelArgs),
+    hearing: hearingOf(guest),
+    guestMemoryKib: domain.guestMemoryKib,
+  };
+}
+
+function gfxmodeOf(grub: GrubSettings | undefined): { readonly gfxmode?: Size } {
+  const first = /^(\d+x\d+)/.exec(grub?.gfxmode ?? '')?.[1];
+  const size = first === undefined ? undefined : parseSize(first);
+  return size === undefined ? {} : { gfxmode: size };
+}
+
+/** GRUB's own default differs by firmware. */
+function payloadOf({ firmware }: DomainDisplay, grub: GrubSettings | undefined): Boot['payload'] {
+  if (grub?.payload === 'keep') return 'keep';
+  return firmware === 'uefi' && grub?.payload === undefined ? 'keep' : 'text';
+}
+
+/** Of a guest that says nothing the best is believed: any kernel of these years has the driver. */
+function hasDriver(
+  { model }: PlacedVideo,
+  guest: GuestFacts | undefined,
+  { nomodeset, blacklisted }: KernelArgs,
+): boolean {
+  if (nomodeset) return false;
+  if (guest === undefined) return true;
+  const names: readonly string[] = driversOf[model];
+  return names.some(
+    (name) => guest.drivers.has(name) && !blacklisted.has(name) && !blacklisted.has(name.replaceAll('-', '_')),
+  );
+}
+
+/** @param pictures what screenshots show now, one for each head that has one */
+export function stageRows(
+  domain: DomainDisplay,
+  guest: GuestFacts | undefined,
+  pictures: readonly Size[],
+): readonly StageRow[] {
+  const [device] = domain.devices.filter(({ primary }) => primary);
+  if (device === undefined) return [];
+  const boot = bootOf(domain, device, guest);
+  const menu = predictMenu(device, boot);
+  const offered = domain.firmware === 'bios' ? vbeModes(device) : [];
+  const early: StageRow = {
+    stage: 'early boot',
+    monitor: 1,
+    now: undefined,
+    next: boot.payload === 'keep' ? menu.size : undefined,
+    largest: offered[0],
+    limit:
+      boot.payload === 'keep'
+        ? menu.limit
+        : { code: 'text-terminal', text: 'GRUB hands over a text screen (GRUB_GFXPAYLOAD_LINUX is not keep)' },
+  };
+  return [
+    {
+      stage: 'boot menu',
+      monitor: 1,
+      now: undefined,
+      next: menu.size,
+      largest: offered[0],
+      limit: menuLimit(menu.limit, guest),
+    },
+    early,
+    ...consoleRows(domain, guest, pictures, boot),
+    ...sessionRows(guest, pictures),
+  ];
+}
+
+function menuLimit(limit: Limit | undefined, guest: GuestFacts | undefined): Limit | undefined {
+  const terminal = guest === undefined ? undefined : grubSettings(guest.grubFiles).terminal;
+  if (terminal === undefined || /\bgfxterm\b/.test(terminal)) return limit;
+  return { code: 'text-terminal', text: `GRUB_TERMINAL is ${terminal}: the menu is text` };
+}
+
+function consoleRows(
+  domain: DomainDisplay,
+  guest: GuestFacts | undefined,
+  pictures: readonly Size[],
+  boot: Boot,
+): readonly StageRow[] {
+  const heads = domain.devices.flatMap((device) =>
+    Array.from({ length: device.heads }, (_, head) => ({ device, head })),
+  );
+  return heads.map(({ device, head }, at) => {
+    const connector = guest?.connectors[at];
+    const name = connector?.name ?? `Virtual-${head + 1}`;
+    const predicted = predictConsole(device, name, boot);
+    return {
+      stage: 'console',
+      monitor: at + 1,
+      now: pictures[at],
+      next: predicted.size,
+      largest: largestOf(connector?.modes) ?? predicted.size,
+      limit: predicted.limit,
+    };
+  });
+}
+
+function largestOf(modes: readonly Size[] = []): Size | undefined {
+  return modes.toSorted((one, other) => other.width * other.height - one.width * one.height)[0];
+}
+
+function sessionRows(guest: GuestFacts | undefined, pictures: readonly Size[]): readonly StageRow[] {
+  if (guest === undefined || guest.sessions.length === 0) return [];
+  return guest.connectors
+    .filter(({ connected }) => connected)
+    .map(({ modes }, at) => ({
+      stage: 'session',
+      monitor: at + 1,
+      now: pictures[at],
+      next: undefined,
+      largest: largestOf(modes),
+      limit: undefined,
+    }));
+}

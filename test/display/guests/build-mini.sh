@@ -1,0 +1,68 @@
+#!/bin/sh
+# build-mini.sh CACHE: makes CACHE/mini-KERNEL with vmlinuz and initrd.img, a guest of 2 MB that loads the display drivers of
+# Debian's own kernel, tells what it sees on its serial line, and waits. Prints the folder. The cache saves time only.
+set -eu
+cache=$1
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9
+
+kernel=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
+# what this script makes of it may change too
+place=$cache/mini-$kernel-$(sha256sum "$0" | cut -c1-12)
+if [ -f "$place/initrd.img" ]; then
+  echo "$place"
+  exit 0
+fi
+
+work=$(mktemp -d "$cache/work.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+mkdir download root initrd initrd/bin initrd/modules initrd/proc initrd/sys initrd/dev out
+# apt's own download user may not write here
+(cd download && apt-get -qq -o APT::Sandbox::User=root download "$kernel" busybox-static >&2)
+for package in download/*.deb; do dpkg-deb -x "$package" root; done
+
+version=$(ls root/lib/modules)
+depmod -b root "$version" 2>/dev/null
+cp root/bin/busybox initrd/bin/busybox
+for module in virtio_pci qxl virtio-gpu bochs; do
+  modprobe -S "$version" -d root --show-depends "$module"
+done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >modules
+while read -r module; do
+  cp "$module" initrd/modules/
+  echo "/modules/${module##*/}" >>initrd/modules/order
+done <modules
+
+cat >initrd/init <<'INIT'
+#!/bin/busybox sh
+export PATH=/bin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+exec >/dev/ttyS0 2>&1
+stty -onlcr 2>/dev/null
+case " $(cat /proc/cmdline) " in
+  *' bridgekeeper.nodrivers '*) ;;
+  *) while read -r module; do insmod "$module" 2>/dev/null; done </modules/order ;;
+esac
+sleep 1
+echo "fb0 $(cat /sys/class/graphics/fb0/name 2>/dev/null)"
+for connector in /sys/class/drm/card*-*; do
+  [ -d "$connector" ] || continue
+  # after a hotplug the list is cut to what the console shows; asking again would end a forced state
+  case " $(cat /proc/cmdline) " in *' video='*) ;; *) echo detect >"$connector/status" ;; esac
+  echo "connector ${connector##*/} $(cat "$connector/status") $(tr '\n' ' ' <"$connector/modes")"
+done
+echo "tty $(stty -F /dev/tty1 size)"
+echo READY
+sleep 1000000
+INIT
+chmod 755 initrd/init
+
+(cd initrd && find . | sort | ../root/bin/busybox cpio -o -H newc 2>/dev/null) | gzip -1 >out/initrd.img
+cp root/boot/vmlinuz-* out/vmlinuz
+chmod 644 out/*
+mv out "$place"
+echo "$place"
