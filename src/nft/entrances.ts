@@ -3,6 +3,7 @@ import { exactly, type NumberRange } from '../model/field.ts';
 import { type IpSet, intersectIps, listIps, ofFamily, subtractIps } from '../model/ip-set.ts';
 import type { GroundPort } from '../model/rule-list.ts';
 import { type Chain, jump, type VerdictMap } from '../model/ruleset.ts';
+import { shortDigest } from '../model/short-digest.ts';
 import { ip4Values } from './address-sets.ts';
 
 /** Addresses that may come into a bridge as source, and the ports by which they may: mostly one. */
@@ -41,9 +42,8 @@ function disjoint(claims: readonly Claim[]): readonly Omit<Entrance, 'bridge'>[]
 
 /** (bridge, source) -> the chain of the port that the packet came in by. */
 export function enterMaps(entrances: readonly Entrance[]): readonly VerdictMap[] {
-  const numbers = sharedNumbers(entrances);
   const chain = (ports: readonly string[]): string =>
-    ports.length === 1 ? allowChain(ports[0] ?? '') : sharedChain(numbers.get(ports.join(' ')));
+    ports.length === 1 ? allowChain(ports[0] ?? '') : sharedChain(ports.join(' '));
   const map = (name: string, single: boolean): VerdictMap => ({
     name,
     types: ['ifname', 'ipv4_addr'],
@@ -63,20 +63,16 @@ export function enterMaps(entrances: readonly Entrance[]): readonly VerdictMap[]
  * their chains accepts no more than the right one does; they are asked in turn.
  */
 export function sharedChains(entrances: readonly Entrance[]): readonly Chain[] {
-  return [...sharedNumbers(entrances)].map(([ports, number]) => ({
-    name: sharedChain(number),
+  const groups = new Set(entrances.filter(({ ports }) => ports.length > 1).map(({ ports }) => ports.join(' ')));
+  return [...groups].map((ports) => ({
+    name: sharedChain(ports),
     rules: ports.split(' ').map((port) => ({ body: [jump(allowChain(port))] })),
   }));
 }
 
-function sharedChain(number: number | undefined): string {
-  return `enter_${number ?? 0}`;
-}
-
-/** Numbers for the groups of ports that share addresses. */
-function sharedNumbers(entrances: readonly Entrance[]): ReadonlyMap<string, number> {
-  const groups = new Set(entrances.filter(({ ports }) => ports.length > 1).map(({ ports }) => ports.join(' ')));
-  return new Map([...groups].map((group, index) => [group, index + 1]));
+/** By what it is for, so that it keeps its name whoever comes and goes. */
+function sharedChain(ports: string): string {
+  return `enter_${shortDigest(ports)}`;
 }
 
 /** Where the connections stand that may begin at a port. */
