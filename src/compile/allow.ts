@@ -43,7 +43,7 @@ function guestAccepts(bridge: string, segment: SegmentGround, lines: readonly Li
         // the whole other side, the guest itself included: one set for all guests, or 10,000 guests need 10,000 sets
         if (isWithin(to.ips, guest.ips)) return [];
         const own = intersectIps(guest.ips, from.ips);
-        const flows = flowsBetween(line, own, to.ips, { name: `guest ${guest.name}`, ips: own }, to);
+        const flows = flowsBetween(line, own, to.ips, undefined, to);
         return flows.length === 0 ? [] : [guestAccept(guest, line, flows)];
       }),
     );
@@ -151,11 +151,11 @@ function flowsBetween(
   { services }: Permission,
   source: IpSet,
   destination: IpSet,
-  from: NamedIps,
+  from: NamedIps | undefined,
   to: NamedIps,
 ): readonly Flow[] {
   if (source.length === 0 || destination.length === 0) return [];
-  return services.map((service) => ({ source, destination, service, from, to }));
+  return services.map((service) => ({ source, destination, service, ...(from === undefined ? {} : { from }), to }));
 }
 
 function allow(id: string, place: Place, lines: readonly LineFlows[], text: string): Draft {

@@ -20,13 +20,14 @@ export type NamedIps = { readonly name: string; readonly ips: IpSet };
 
 /**
  * New connections of one service from one set of addresses to another. `from` and `to` may be asked instead, and are
- * shared by many rules: where the address checks of the rule's place hold, they say the same.
+ * shared by many rules: where the address checks of the rule's place hold, they say the same. At a guest's port there is
+ * no `from`: its own addresses are nobody else's.
  */
 export type Flow = {
   readonly source: IpSet;
   readonly destination: IpSet;
   readonly service: Service;
-  readonly from: NamedIps;
+  readonly from?: NamedIps;
   readonly to: NamedIps;
 };
 

@@ -3,7 +3,7 @@
 // only if the look-ups in front of them did not accept it; what may pass is no longer asked there.
 import { exactly } from '../model/field.ts';
 import { printIpSet } from '../model/ip-set.ts';
-import { field, lookup, notLookup } from '../model/match.ts';
+import { field, lookup } from '../model/match.ts';
 import type { GroundPort, ListRule } from '../model/rule-list.ts';
 import type { Chain, KernelRule, NamedSet, VerdictMap } from '../model/ruleset.ts';
 import { accept } from '../model/ruleset.ts';
@@ -118,11 +118,17 @@ function inChain({ port, source }: GuestPort): Chain {
   return { name: portChain('in', port), rules: denial(source) };
 }
 
-/** Of IPv4 what comes here is not for the guest, or says that it is from it. */
+/**
+ * Of IPv4 what comes here says that it is from the guest, or is not for it. The kernel walks through all chains of all guests
+ * whenever one gets new ones, so that each condition less in them counts.
+ */
 function outChain({ port, outDestination, outSource }: GuestPort): Chain {
-  const foreign = notLookup('own', 'oifname', 'ip daddr');
   return {
     name: portChain('out', port),
-    rules: [floodedCopy(outDestination, foreign), ...denial(outDestination, foreign), ...denial(outSource)],
+    rules: [
+      ...denial(outSource, lookup('own', 'oifname', 'ip daddr')),
+      ...(port.macs === undefined ? [] : [floodedCopy(outDestination)]),
+      ...denial(outDestination),
+    ],
   };
 }

@@ -1,7 +1,7 @@
 // RuleList -> table `ip bk`: connections, services and the host's own traffic. Bridged packets come here through
 // br_netfilter with the bridge as interface; the port they came in by follows from (bridge, source address), which the
 // bridge table has proved.
-import { type IpSet, printIpSet, unionIps } from '../model/ip-set.ts';
+import { type IpSet, ofFamily, printIpSet, unionIps } from '../model/ip-set.ts';
 import { ctState, field, type Match, notField, notLookup } from '../model/match.ts';
 import { type Check, type Ground, type ListRule, type NamedIps, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { logLimit, logPrefix, ruleComment } from '../model/rule-prefix.ts';
@@ -20,7 +20,7 @@ import {
 } from '../model/ruleset.ts';
 import { serviceMatches } from '../model/service.ts';
 import { AddressSets } from './address-sets.ts';
-import { allowChain, enterMaps, entrancesOf, sharedChains } from './entrances.ts';
+import { allowChain, entrancesOf } from './entrances.ts';
 import { base, datagramMatches, ruleChain } from './parts.ts';
 
 type Hook = 'input' | 'forward' | 'output';
@@ -37,7 +37,6 @@ export function ipTable(list: RuleList): Table {
     [...new Set(allowing.map(portName))].flatMap((name) => portOf.get(name) ?? []),
     guestIps,
   );
-  const maps = enterMaps(entrances);
   // the first exceptions stand before the address checks, the others behind them
   const firstDeny = rules.findIndex(({ verdict }) => verdict === 'deny');
   const [early, late] = [rules.slice(0, firstDeny), rules.slice(firstDeny)];
@@ -64,9 +63,12 @@ export function ipTable(list: RuleList): Table {
       ...everywhere.filter(({ check }) => check.kind === 'known-flow').map(knownFlow),
       ...(name === 'output'
         ? []
-        : maps.map(
-            ({ name: map }): KernelRule => ({
-              body: [ctState('new'), { kind: 'vmap', fields: ['iifname', 'ip saddr'], map }],
+        : entrances.maps.map(
+            ({ name: map, types }): KernelRule => ({
+              body: [
+                ctState('new'),
+                { kind: 'vmap', fields: types.length === 1 ? ['iifname'] : ['iifname', 'ip saddr'], map },
+              ],
             }),
           )),
       ...atHost
@@ -78,10 +80,11 @@ export function ipTable(list: RuleList): Table {
     ...withLogChain.map(logChain),
     ...portChains,
     ...hostChains,
-    ...sharedChains(entrances),
+    ...entrances.chains,
     ...(['input', 'forward', 'output'] as const).map(hook),
   ];
-  return { family: 'ip', name: 'bk', sets: [...managedSets(list.ground), ...addresses.sets()], maps, chains };
+  const sets = [...managedSets(list.ground), ...entrances.sets, ...addresses.sets()];
+  return { family: 'ip', name: 'bk', sets, maps: entrances.maps, chains };
 }
 
 function ownIps({ ports }: Ground['bridges'][number]): readonly IpSet[] {
@@ -119,9 +122,9 @@ function flowRules(rule: ListRule, addresses: AddressSets): readonly KernelRule[
   if (rule.check.kind !== 'new-flows') return [];
   const comment = ruleComment(rule.id);
   const target = targetOf(rule);
-  const alternatives = rule.check.flows.flatMap(({ from, to, service }) =>
+  const alternatives = rule.check.flows.flatMap(({ source, from, to, service }) =>
     serviceMatches(service).map((matches) => [
-      ...addresses.match('ip saddr', from, false),
+      ...(from === undefined ? [field('ip saddr', ...ofFamily(source, 4))] : addresses.match('ip saddr', from, false)),
       ...addresses.match('ip daddr', to, false),
       ...matches,
       ctState('new'),

@@ -74,7 +74,7 @@ function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][num
       { name: 'leave', rules: leaveRules(rules, guests, has, patterns, rest) },
       base('prerouting', 'prerouting', -300, prerouting(guests, has, options, patterns, rest)),
       base('forward', 'forward', -200, [...strangers(rest), { body: [jump('leave')] }]),
-      base('output', 'output', -200, outputRules(has, options)),
+      base('output', 'output', -200, outputRules(rules, list.ground, has, options, rest)),
       base('input', 'input', -200, inputRules(list.ground, atHost, has, rest)),
     ],
   };
@@ -109,7 +109,18 @@ const toEverybody = field('ether daddr', exactly(broadcastMac));
 type AtHost = (bridge: string, what: string) => ListRule | undefined;
 
 /** The host's own frames: nothing by a bridge on which it has no address, and ARP in its own name only. */
-function outputRules(has: Has, options: NftOptions): readonly KernelRule[] {
+function outputRules(
+  rules: readonly ListRule[],
+  { bridges, patterns }: Ground,
+  has: Has,
+  options: NftOptions,
+  rest: ListRule | undefined,
+): readonly KernelRule[] {
+  const mute = { body: [lookup('mute', 'oifname'), count, drop] };
+  // where the host speaks by no bridge device nothing of ours leaves here, and what asks for guests need not be there twice
+  if (bridges.every(({ device }) => device === undefined)) {
+    return [mute, { body: [isArp, accept] }, ...broadcasts(rules), ...closedPatterns('oifname', patterns, rest)];
+  }
   const honest = [
     lookup('arp_host', 'oifname', 'arp saddr ether', 'arp saddr ip'),
     lookup('arp_host_free', 'oifname', 'arp saddr ip'),
@@ -119,11 +130,7 @@ function outputRules(has: Has, options: NftOptions): readonly KernelRule[] {
     ...honest.map((match) => ({ body: [isArp, match, accept] })),
     { body: [isArp, { kind: 'vmap', fields: ['oifname'], map: 'host_arp' }] },
   ];
-  return [
-    { body: [lookup('mute', 'oifname'), count, drop] },
-    ...(honest.length > 0 && options.arp === 'bound' ? arp : []),
-    { body: [jump('leave')] },
-  ];
+  return [mute, ...(honest.length > 0 && options.arp === 'bound' ? arp : []), { body: [jump('leave')] }];
 }
 
 /** Where a lie of the host in ARP ends: with the rule about the sources of its bridge device. */

@@ -9,13 +9,14 @@ import { type Has, isArp, isIp, plainDatagrams, portChain, ruleChain } from './p
 /** What becomes of a frame that a rule denies. */
 export function denyChain(rule: ListRule, atPort: boolean): Chain {
   const flooded = atPort && rule.place.kind === 'port' && rule.place.direction === 'out';
-  return { name: ruleChain(rule), rules: [...(flooded ? [floodedCopy(rule)] : []), ...denial(rule)] };
+  const copies = flooded ? [floodedCopy(rule, lookup('told', 'oifname'))] : [];
+  return { name: ruleChain(rule), rules: [...copies, ...denial(rule)] };
 }
 
 /** A frame that was not addressed to a card behind the port is a flooded copy: no attack, so it is counted only. */
 export function floodedCopy(rule: ListRule, ...matches: readonly Match[]): KernelRule {
-  const notTold = [lookup('told', 'oifname'), notLookup('station', 'oifname', 'ether daddr')];
-  return { body: [...matches, ...notTold, count, drop], comment: ruleComment(rule.id) };
+  const stranger = notLookup('station', 'oifname', 'ether daddr');
+  return { body: [...matches, stranger, count, drop], comment: ruleComment(rule.id) };
 }
 
 /** Logged as often as the limit lets, counted and dropped each time. */
@@ -64,7 +65,8 @@ function portRules(rule: ListRule, port: GroundPort, direction: 'in' | 'out', ha
         ...sourceNot(direction === 'in', end, port, has).map((matches) => ipRule(...matches)),
       ];
     case 'datagrams':
-      return [{ body: [isIp, ...plainDatagrams(check), target], comment }];
+      // those that stand behind the address checks may go on with everything else that passed them
+      return check.whole === undefined ? [{ body: [isIp, ...plainDatagrams(check), target], comment }] : [];
     case 'everything':
       return [{ body: [target], comment }];
     case 'new-flows':

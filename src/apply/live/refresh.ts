@@ -36,16 +36,19 @@ export type Refreshed = {
  * @throws LoadRefused, and nothing was changed; HostError 'policy' when the policy does not fit the host at all
  */
 export async function refreshRules(site: Site, host: Host, known?: Ruleset): Promise<Refreshed | undefined> {
-  return withLock(site.state, site.command, async () => {
-    await settle(site);
-    const current = currentGeneration(site.state, readPending(site.state));
-    if (current === undefined) return undefined;
-    const { target, diagnostics } = wantedOf(site.state, current, host);
-    const loaded = known === undefined ? await readLoaded(site.access) : loadedOf(known);
-    const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
-    const changed = await load(site, loaded, target, current, known !== undefined);
-    return { target, changed, elementsOnly: target.backend === 'nft' && isElementsOnly(changes), diagnostics };
-  });
+  return withLock(site.state, site.command, () => refreshLocked(site, host, known));
+}
+
+/** For who has the lock. */
+export async function refreshLocked(site: Site, host: Host, known?: Ruleset): Promise<Refreshed | undefined> {
+  await settle(site);
+  const current = currentGeneration(site.state, readPending(site.state));
+  if (current === undefined) return undefined;
+  const { target, diagnostics } = wantedOf(site.state, current, host);
+  const loaded = known === undefined ? await readLoaded(site.access) : loadedOf(known);
+  const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
+  const changed = await load(site, loaded, target, current, known !== undefined);
+  return { target, changed, elementsOnly: target.backend === 'nft' && isElementsOnly(changes), diagnostics };
 }
 
 function wantedOf(
