@@ -45,9 +45,14 @@ export async function readFacts(access: Access, state: string): Promise<Facts> {
 
 /** @throws HostError 'unreadable' */
 export function currentGeneration(state: string, pending: Pending | undefined): Kept | undefined {
-  const waits = pending?.stage === 'armed' || pending?.stage === 'confirmed';
-  const id = waits ? pending?.journal.generation : confirmedId(state);
+  const id = currentId(state, pending);
   return id === undefined ? undefined : keptGeneration(state, id);
+}
+
+/** Of the generation that waits, or the confirmed one. */
+export function currentId(state: string, pending: Pending | undefined): number | undefined {
+  const waits = pending?.stage === 'armed' || pending?.stage === 'confirmed';
+  return waits ? pending?.journal.generation : confirmedId(state);
 }
 
 /** With what changed since it was written. @throws HostError 'unreadable' */

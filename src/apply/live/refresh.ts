@@ -11,12 +11,13 @@ import { toShow } from '../plan.ts';
 import { type Target, targetOfText } from '../target.ts';
 import { readBridgeCalls } from './bridge-calls.ts';
 import { digest } from './digest.ts';
-import { currentGeneration, type Kept, rulesOfGeneration, targetOfGeneration } from './facts.ts';
+import { currentId, type Kept, keptGeneration, rulesOfGeneration, targetOfGeneration } from './facts.ts';
 import { readLoaded } from './kernel.ts';
 import { loadSteps } from './load-generation.ts';
 import { withLock } from './lock.ts';
 import { readPending, replaceWayBack } from './pending.ts';
 import { settle } from './settle.ts';
+import { sinceNumbers } from './since.ts';
 import type { Site } from './site.ts';
 import { keepGeneration, readGeneration, readNumbering } from './state.ts';
 
@@ -42,8 +43,9 @@ export async function refreshRules(site: Site, host: Host, known?: Ruleset): Pro
 /** For who has the lock. */
 export async function refreshLocked(site: Site, host: Host, known?: Ruleset): Promise<Refreshed | undefined> {
   await settle(site);
-  const current = currentGeneration(site.state, readPending(site.state));
-  if (current === undefined) return undefined;
+  const id = currentId(site.state, readPending(site.state));
+  if (id === undefined) return undefined;
+  const current = readGeneration(site.state, id);
   const { target, diagnostics } = wantedOf(site.state, current, host);
   const loaded = known === undefined ? await readLoaded(site.access) : loadedOf(known);
   const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
@@ -68,11 +70,12 @@ async function load(site: Site, loaded: Loaded, target: Target, current: Kept, i
   const deaf = isKnown ? [] : (await readBridgeCalls(site.access)).deaf;
   const steps = [...stepsBetween(loaded, target.ruleset), ...callSteps(toShow(target, deaf), 'shown')];
   const hostText = printHost(target.host);
-  if (steps.length === 0 && current.texts.host === hostText) return false;
+  const isWhole = sinceNumbers(state, current).length === 0;
+  if (steps.length === 0 && isWhole && current.texts.host === hostText) return false;
   const pending = readPending(state);
   if (pending?.stage === 'armed') {
     const previous =
-      pending.journal.previous === undefined ? undefined : readGeneration(state, pending.journal.previous);
+      pending.journal.previous === undefined ? undefined : keptGeneration(state, pending.journal.previous);
     const before =
       previous && (targetOfGeneration(state, previous, target.host)?.ruleset ?? rulesOfGeneration(previous));
     replaceWayBack(state, {
