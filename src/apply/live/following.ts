@@ -9,6 +9,7 @@ import { refusalOf } from '../refusal.ts';
 import type { PortChange } from '../rule-changes.ts';
 import { printSince } from '../since.ts';
 import type { Target } from '../target.ts';
+import { giveMemoryBack } from './give-back.ts';
 import { loadFile } from './kernel.ts';
 import { LoadRefused } from './load-refused.ts';
 import { withLock } from './lock.ts';
@@ -116,6 +117,7 @@ export class Following {
     if (refreshed === undefined) return undefined;
     const { target, changed, elementsOnly, diagnostics } = refreshed;
     this.#begin(target, diagnostics);
+    giveMemoryBack();
     return { changed, elementsOnly, target, diagnostics };
   }
 
