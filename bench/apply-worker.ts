@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyTarget } from '../src/apply/live/apply.ts';
 import { Following } from '../src/apply/live/following.ts';
-import { giveMemoryBack } from '../src/apply/live/give-back.ts';
 import { readNumbering } from '../src/apply/live/state.ts';
 import { bootStep } from '../src/apply/loaded.ts';
 import { type Target, targetOfText } from '../src/apply/target.ts';
@@ -18,6 +17,8 @@ import { hostOf, textsOf } from './hosts.ts';
 const [what, state = '', guests = '', bridges = ''] = process.argv.slice(2);
 const site = { access: local, state, command: 'bench' };
 const rounds = 20;
+/** For what is done when it is quiet. */
+const quietMs = 1_500;
 
 function target(): Target {
   const texts = textsOf(hostOf(Number(guests), Number(bridges)));
@@ -56,7 +57,7 @@ async function follow(): Promise<void> {
   const { host } = hostOf(Number(guests), Number(bridges));
   const following = new Following(site);
   const whole = await cost(() => following.refresh(host));
-  giveMemoryBack();
+  await sleep(quietMs);
   const stops: Cost[] = [];
   const starts: Cost[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -65,8 +66,7 @@ async function follow(): Promise<void> {
     stops.push(await cost(() => stepped(following, less)));
     starts.push(await cost(() => stepped(following, host)));
   }
-  await sleep(200);
-  giveMemoryBack();
+  await sleep(quietMs);
   const steps = [...stops, ...starts];
   console.log(
     JSON.stringify({

@@ -126,8 +126,8 @@ function outChain({ port, outDestination, outSource }: GuestPort): Chain {
   return {
     name: portChain('out', port),
     rules: [
-      ...denial(outSource, lookup('own', 'oifname', 'ip daddr')),
       ...(port.macs === undefined ? [] : [floodedCopy(outDestination)]),
+      ...denial(outSource, lookup('own', 'oifname', 'ip daddr')),
       ...denial(outDestination),
     ],
   };

@@ -30,6 +30,8 @@ export type Followed = {
   readonly diagnostics: readonly Diagnostic[];
 };
 
+const quietMs = 1_000;
+
 /** More would make the boot slow, and the directory long: all of it is written anew then. */
 const mostSince = 500;
 
@@ -117,7 +119,8 @@ export class Following {
     if (refreshed === undefined) return undefined;
     const { target, changed, elementsOnly, diagnostics } = refreshed;
     this.#begin(target, diagnostics);
-    giveMemoryBack();
+    // what was compiled is still in somebody's hands
+    setTimeout(giveMemoryBack, quietMs).unref();
     return { changed, elementsOnly, target, diagnostics };
   }
 
