@@ -86,7 +86,7 @@ type Followed = {
   readonly stopMs: number;
   readonly startMs: number;
   readonly nftMs: number;
-  /** Just after the steps, and when it has been quiet. */
+  /** Just after the steps, and some time after everything was made anew and written once more. */
   readonly busyMib: number;
   readonly rssMib: number;
   readonly peakMib: number;
@@ -118,9 +118,9 @@ async function hotPlugs(bridges: number): Promise<void> {
   row('everything compiled, read and compared anew', { cpuMs: one.wholeMs, rssMib: one.peakMib });
   if (reload !== undefined) row('all of our rules loaded anew by nft -f', reload);
   if (byHand !== undefined) row('all of those written by hand loaded anew', byHand);
-  const held = one.rssMib <= 150 ? 'held' : 'missed';
+  const held = (mib: number): string => `${mib.toFixed(0)} MiB (<= 150 MiB: ${mib <= 150 ? 'held' : 'missed'})`;
   console.log(
-    `memory of the process that follows: ${one.busyMib.toFixed(0)} MiB after 40 steps, ${one.rssMib.toFixed(0)} MiB when it is quiet, ${one.peakMib.toFixed(0)} MiB while everything is made anew; <= 150 MiB when quiet: ${held}`,
+    `memory of the process that follows: after 40 steps ${held(one.busyMib)}, when all was written anew ${held(one.rssMib)}, at the most ${one.peakMib.toFixed(0)} MiB`,
   );
 }
 
