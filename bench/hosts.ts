@@ -1,4 +1,4 @@
-// Synthetic hosts for the benchmarks: n guests on ten bridges in a row, the host behind the first one. Addresses are
+// Synthetic hosts for the benchmarks: n guests on bridges in a row, ten unless said otherwise, the host behind the first one. Addresses are
 // scattered, so that no two of them merge into a range.
 import { stringify } from 'yaml';
 import type { Span } from '../src/model/diagnostic.ts';
@@ -8,7 +8,6 @@ import type { NameRef, Policy } from '../src/model/policy.ts';
 import { printHost } from '../src/topology/print-host.ts';
 
 const span: Span = { file: 'bench', line: 1, column: 1 };
-const bridgeCount = 10;
 const firstMac = 0x5254_0000_0000;
 
 export type Size = { readonly host: Host; readonly policy: Policy };
@@ -26,7 +25,7 @@ export function textsOf({ host, policy }: Size): { readonly host: string; readon
   return { host: printHost(host), policy: stringify({ guests: Object.fromEntries(guests), allow }) };
 }
 
-export function hostOf(guests: number): Size {
+export function hostOf(guests: number, bridgeCount = 10): Size {
   const each = Math.ceil(guests / bridgeCount);
   const bridges = Array.from({ length: bridgeCount }, (_, index) => {
     const bridge = `br${index}`;
@@ -34,7 +33,7 @@ export function hostOf(guests: number): Size {
       const number = index * each + at;
       return { name: `v${number}`, bridge, guest: `g${number}`, mac: firstMac + number, uplink: false, span };
     });
-    return { name: bridge, stp: false, ports: [...taps, ...linksOf(index, bridge)], span };
+    return { name: bridge, stp: false, ports: [...taps, ...linksOf(index, bridge, bridgeCount)], span };
   });
   const address = { family: 4 as const, bits: 0x0a00_0001n, length: 8 };
   const own = { name: 'h1', peer: 'h0', mac: firstMac - 1, addresses: [address], span };
@@ -44,7 +43,7 @@ export function hostOf(guests: number): Size {
   };
 }
 
-function linksOf(index: number, bridge: string): readonly Port[] {
+function linksOf(index: number, bridge: string, bridgeCount: number): readonly Port[] {
   const port = (name: string, peer: string): Port => ({ name, peer, bridge, uplink: false, span });
   return [
     ...(index === 0 ? [port('h0', 'h1')] : [port(`l${index - 1}b`, `l${index - 1}a`)]),

@@ -1,5 +1,6 @@
 // `rules`: the numbered list, as a table or for either back end.
 import { printIptablesSave, printIptablesScript } from '../iptables/print.ts';
+import type { Entry } from '../model/rule-list.ts';
 import { printNft } from '../nft/print.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type InputOptions, readInputs, tellFaults } from './input.ts';
@@ -22,9 +23,27 @@ export async function rules(directory: string | undefined, options: RulesOptions
   const failed = tellFaults(compiled.diagnostics);
   if (compiled.value === undefined) return exitCodes.faults;
   if (options.numbers !== undefined) writeNumbers(options.numbers, compiled.value.numbering);
-  if (options.output === 'json') printJson('rules', { entries: compiled.value.list.entries });
+  if (options.output === 'json') printJson('rules', { entries: compiled.value.list.entries.map(plainEntry) });
   else print(printed(compiled.value, options));
   return failed ? exitCodes.faults : exitCodes.fine;
+}
+
+/** What the rule says; what a back end may ask instead is no part of it. */
+function plainEntry(entry: Entry): object {
+  if (entry.kind === 'heading') return entry;
+  const { check } = entry;
+  switch (check.kind) {
+    case 'new-flows': {
+      const flows = check.flows.map(({ source, destination, service }) => ({ source, destination, service }));
+      return { ...entry, check: { ...check, flows } };
+    }
+    case 'datagrams': {
+      const { whole: _instead, ...plain } = check;
+      return { ...entry, check: plain };
+    }
+    default:
+      return entry;
+  }
 }
 
 function printed({ list }: Compiled, { format, arpChecks }: RulesOptions): string {

@@ -2,8 +2,8 @@
 // border port or an interface of the host has one number for all that enters or leaves there.
 import { type Diagnostic, error } from '../model/diagnostic.ts';
 import { type IpSet, intersectIps, isWithin, subtractIps } from '../model/ip-set.ts';
-import type { Permission } from '../model/policy.ts';
-import type { Flow, GroundPort, Place } from '../model/rule-list.ts';
+import type { NameRef, Permission } from '../model/policy.ts';
+import type { Flow, GroundPort, NamedIps, Place } from '../model/rule-list.ts';
 import type { Attachment, SegmentGround } from './behind.ts';
 import type { Draft, Input, Section } from './draft.ts';
 import type { BoundGuest } from './ground.ts';
@@ -41,7 +41,9 @@ function guestAccepts(bridge: string, segment: SegmentGround, lines: readonly Li
     .flatMap((guest) =>
       lines.flatMap(({ line, from, to }) => {
         // the whole other side, the guest itself included: one set for all guests, or 10,000 guests need 10,000 sets
-        const flows = isWithin(to, guest.ips) ? [] : flowsBetween(line, intersectIps(guest.ips, from), to);
+        if (isWithin(to.ips, guest.ips)) return [];
+        const own = intersectIps(guest.ips, from.ips);
+        const flows = flowsBetween(line, own, to.ips, undefined, to);
         return flows.length === 0 ? [] : [guestAccept(guest, line, flows)];
       }),
     );
@@ -57,46 +59,103 @@ function borderAccepts(ports: readonly GroundPort[], lines: readonly Line[]): re
   return ports
     .filter(({ kind }) => kind !== 'guest' && kind !== 'closed')
     .flatMap(({ bridge, name: port, behind, near }) =>
-      shared(`port/${port}/allow`, { kind: 'port', bridge, port, direction: 'in' }, behind, near, lines),
+      // by the address checks a packet is from behind the port and goes to its near side: the whole sides say the same
+      shared(`port/${port}/allow`, { kind: 'port', bridge, port, direction: 'in' }, behind, near, lines, whole),
     );
 }
 
 function attachmentAccepts(attachment: Attachment, lines: readonly Line[]): readonly Draft[] {
   const { ifname, behind, near, port } = attachment;
   const into = (): readonly Draft[] =>
-    shared(`host/${ifname}/allow/in`, { kind: 'host', ifname, direction: 'in' }, near, behind, lines);
-  const out = shared(`host/${ifname}/allow/out`, { kind: 'host', ifname, direction: 'out' }, behind, near, lines);
+    shared(
+      `host/${ifname}/allow/in`,
+      { kind: 'host', ifname, direction: 'in' },
+      near,
+      behind,
+      lines,
+      (side, ips, end) => ({
+        name: `${side.name} ${end} into ${ifname}`,
+        ips,
+      }),
+    );
+  const out = shared(
+    `host/${ifname}/allow/out`,
+    { kind: 'host', ifname, direction: 'out' },
+    behind,
+    near,
+    lines,
+    (side, ips, end) => ({ name: `${side.name} ${end} out of ${ifname}`, ips }),
+  );
   // what comes in by a bridge device was accepted at its port already, in the same visit
   return port === undefined ? out : [...into(), ...out];
 }
 
+/** What a rule asks of a side, of which only `ips` can be meant at its place. */
+type Asked = (side: NamedIps, ips: IpSet, end: 'source' | 'destination') => NamedIps;
+
+const whole: Asked = (side) => side;
+
 type LineFlows = { readonly line: Permission; readonly flows: readonly Flow[] };
 
 /** One rule for all lines whose connections cross this place from one side to the other. */
-function shared(id: string, place: Place, near: IpSet, far: IpSet, lines: readonly Line[]): readonly Draft[] {
+function shared(
+  id: string,
+  place: Place,
+  near: IpSet,
+  far: IpSet,
+  lines: readonly Line[],
+  asked: Asked,
+): readonly Draft[] {
   const crossing = lines
-    .map(({ line, from, to }) => ({ line, flows: flowsBetween(line, intersectIps(from, near), intersectIps(to, far)) }))
+    .map(({ line, from, to }) => {
+      const source = intersectIps(from.ips, near);
+      const destination = intersectIps(to.ips, far);
+      const flows = flowsBetween(
+        line,
+        source,
+        destination,
+        asked(from, source, 'source'),
+        asked(to, destination, 'destination'),
+      );
+      return { line, flows };
+    })
     .filter(({ flows }) => flows.length > 0);
   if (crossing.length === 0) return [];
   return [allow(id, place, crossing, crossing.map(({ line }) => describe(line)).join('; '))];
 }
 
 /** A line of the policy with its two sides, as they are called in one segment. */
-type Line = { readonly line: Permission; readonly from: IpSet; readonly to: IpSet };
+type Line = { readonly line: Permission; readonly from: NamedIps; readonly to: NamedIps };
 
-function segmentLines({ hostIps }: SegmentGround, { policy, names }: Input): readonly Line[] {
+function segmentLines({ hostIps, bridges }: SegmentGround, { policy, names }: Input): readonly Line[] {
+  const [first] = bridges;
+  const sides = new Map<string, NamedIps>();
+  // lines that name the same share the set
+  const named = (refs: readonly NameRef[]): NamedIps => {
+    const side = names.side(refs);
+    const where = side.host ? ` at ${first?.name ?? ''}` : '';
+    const name = `${refs
+      .map((ref) => ref.name)
+      .toSorted()
+      .join(' ')}${where}`;
+    const known = sides.get(name) ?? { name, ips: sideIps(side, hostIps) };
+    sides.set(name, known);
+    return known;
+  };
   return policy.allow
     .filter(({ via }) => via === undefined)
-    .map((line) => ({
-      line,
-      from: sideIps(names.side(line.from), hostIps),
-      to: sideIps(names.side(line.to), hostIps),
-    }));
+    .map((line) => ({ line, from: named(line.from), to: named(line.to) }));
 }
 
-function flowsBetween({ services }: Permission, source: IpSet, destination: IpSet): readonly Flow[] {
+function flowsBetween(
+  { services }: Permission,
+  source: IpSet,
+  destination: IpSet,
+  from: NamedIps | undefined,
+  to: NamedIps,
+): readonly Flow[] {
   if (source.length === 0 || destination.length === 0) return [];
-  return services.map((service) => ({ source, destination, service }));
+  return services.map((service) => ({ source, destination, service, ...(from === undefined ? {} : { from }), to }));
 }
 
 function allow(id: string, place: Place, lines: readonly LineFlows[], text: string): Draft {
@@ -177,8 +236,15 @@ function viaFlows(
 ): readonly (LineFlows & { readonly direction: 'in' | 'out' })[] {
   const from = names.side(line.from);
   const to = names.side(line.to);
+  const via = line.via?.name ?? '';
   const flows = (source: IpSet, destination: IpSet): readonly Flow[] =>
-    line.services.map((service) => ({ source, destination, service }));
+    line.services.map((service) => ({
+      source,
+      destination,
+      service,
+      from: { name: `from of ${line.id} by ${via}`, ips: source },
+      to: { name: `to of ${line.id} by ${via}`, ips: destination },
+    }));
   const out = from.host ? flows(hostIps, sideIps(to, hostIps)) : [];
   const into = to.host ? flows(subtractIps(sideIps(from, hostIps), hostIps), hostIps) : [];
   return [

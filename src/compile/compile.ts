@@ -17,15 +17,34 @@ import { knownNames } from './sides.ts';
 
 export type Compiled = { readonly list: RuleList; readonly numbering: Numbering };
 
+/** A list whose entries have no numbers yet. */
+export type Drafted = {
+  readonly ground: Ground;
+  /** Those that want a number, in the order of the list. */
+  readonly ids: readonly string[];
+  readonly list: (numberOf: (id: string) => number) => RuleList;
+};
+
 /**
  * Compiles what can be compiled: a fault that is confined to one guest leaves this guest's port closed and is
  * reported, everything else is done. No value is returned when the faults concern the whole list.
  */
 export function compile(policy: Policy, host: Host, previous: Numbering = {}): Checked<Compiled> {
+  const { value, diagnostics } = draftList(policy, host);
+  if (value === undefined) return { diagnostics };
+  const numbering = numberIds(value.ids, previous);
+  return { value: { list: value.list((id) => numbering[id] ?? 0), numbering }, diagnostics };
+}
+
+/**
+ * As `compile`, for who keeps the numbers himself.
+ * @param outside what names of outside machines mean, for a policy that does not hold all guests: theirs are no such addresses
+ */
+export function draftList(policy: Policy, host: Host, outside: Policy['outside'] = policy.outside): Checked<Drafted> {
   const bound = bindGuests(policy, host);
   const bindings = bound.value;
   if (bindings === undefined) return { diagnostics: bound.diagnostics };
-  const names = knownNames(policy, host, bindings.guests);
+  const names = knownNames({ ...policy, outside }, host, bindings.guests);
   const segments = bindings.segments.map((segment) => segmentGround(segment, policy, host, bindings, names));
   const hostIps = unionIps(...host.interfaces.map(addressesOf));
   const input = { policy, host, names, segments, hostIps };
@@ -42,20 +61,18 @@ export function compile(policy: Policy, host: Host, previous: Numbering = {}): C
   const diagnostics = inTextOrder([...bound.diagnostics, ...names.diagnostics, ...allowed.diagnostics, ...wrongPlaces]);
   const fatal = hasErrors([...names.diagnostics, ...allowed.diagnostics, ...wrongPlaces]) || looped(bound.diagnostics);
   if (fatal) return { diagnostics };
-  const numbering = numberIds(
-    drafts.filter((draft) => draft.kind === 'heading' || draft.numbered).map(({ id }) => id),
-    previous,
-  );
   const ground: Ground = {
     bridges: segments.flatMap(({ bridges }) => bridges),
     facing: segments.flatMap(({ attachments }) => attachments.map(({ ifname }) => ifname)),
     ruled: allowed.ruled,
     patterns: policy.guestPorts,
   };
-  return {
-    value: { list: { entries: drafts.map((draft) => numbered(draft, numbering)), ground }, numbering },
-    diagnostics,
-  };
+  const ids = drafts.filter((draft) => draft.kind === 'heading' || draft.numbered).map(({ id }) => id);
+  const list = (numberOf: (id: string) => number) => ({
+    entries: drafts.map((one) => numbered(one, numberOf)),
+    ground,
+  });
+  return { value: { ground, ids, list }, diagnostics };
 }
 
 function looped(diagnostics: readonly Diagnostic[]): boolean {
@@ -67,11 +84,10 @@ function withHeading(section: Section): readonly Draft[] {
   return rules.length === 0 ? [] : [{ kind: 'heading', id: `heading/${id}`, text }, ...rules];
 }
 
-function numbered(draft: Draft, numbering: Numbering): Entry {
-  if (draft.kind === 'heading') return { ...draft, number: numbering[draft.id] ?? 0 };
+function numbered(draft: Draft, numberOf: (id: string) => number): Entry {
+  if (draft.kind === 'heading') return { ...draft, number: numberOf(draft.id) };
   const { numbered: wants, ...rule } = draft;
-  const number = numbering[draft.id];
-  return wants && number !== undefined ? { ...rule, number } : rule;
+  return wants ? { ...rule, number: numberOf(draft.id) } : rule;
 }
 
 function knownFlows(policy: Policy): Draft {

@@ -2,7 +2,7 @@
 // everybody, which every address check would deny. Only the first packets of a client, only from ports with guests,
 // and answers only from where the policy's DHCP server is.
 import { type IpSet, intersectIps, singleIps, unionIps } from '../model/ip-set.ts';
-import type { Check, Place } from '../model/rule-list.ts';
+import type { Check, NamedIps, Place } from '../model/rule-list.ts';
 import type { SegmentGround } from './behind.ts';
 import type { Draft, Input } from './draft.ts';
 import { sideIps } from './sides.ts';
@@ -104,6 +104,9 @@ export function dhcpUnicast(input: Input): readonly Draft[] {
 
 function unicastRules(segment: SegmentGround, servers: IpSet, input: Input): readonly Draft[] {
   const guests = unionIps(...segment.guests.map(({ ips }) => ips));
+  const where = segment.bridges[0]?.name ?? '';
+  const clients = { name: `guests at ${where}`, ips: guests };
+  const answering = { name: `DHCP servers at ${where}`, ips: servers };
   const ports = segment.bridges.flatMap((bridge) => bridge.ports).filter(({ kind }) => kind !== 'closed');
   const everybody = unionIps(guests, servers);
   const crossings: readonly (readonly [string, Place, IpSet, IpSet])[] = [
@@ -119,8 +122,8 @@ function unicastRules(segment: SegmentGround, servers: IpSet, input: Input): rea
     ]),
   ];
   return crossings.flatMap(([id, place, from, to]) => [
-    ...unicastRule(`${id}/renewal`, place, [from, guests], [to, servers], 'renew', input),
-    ...unicastRule(`${id}/lease`, place, [from, servers], [to, guests], 'lease', input),
+    ...unicastRule(`${id}/renewal`, place, [from, clients], [to, answering], 'renew', input),
+    ...unicastRule(`${id}/lease`, place, [from, answering], [to, clients], 'lease', input),
   ]);
 }
 
@@ -128,13 +131,13 @@ function unicastRules(segment: SegmentGround, servers: IpSet, input: Input): rea
 function unicastRule(
   id: string,
   place: Place,
-  from: readonly [IpSet, IpSet],
-  to: readonly [IpSet, IpSet],
+  from: readonly [IpSet, NamedIps],
+  to: readonly [IpSet, NamedIps],
   what: 'renew' | 'lease',
   { policy }: Input,
 ): readonly Draft[] {
-  const source = intersectIps(...from);
-  const destination = source.length === 0 ? [] : intersectIps(...to);
+  const source = intersectIps(from[0], from[1].ips);
+  const destination = source.length === 0 ? [] : intersectIps(to[0], to[1].ips);
   if (destination.length === 0) return [];
   const [sport, dport] = what === 'renew' ? [clientPort, serverPort] : [serverPort, clientPort];
   return [
@@ -143,7 +146,7 @@ function unicastRule(
       id: `${id}/dhcp`,
       numbered: false,
       place,
-      check: { kind: 'datagrams', source, destination, sport, dport },
+      check: { kind: 'datagrams', source, destination, sport, dport, whole: { source: from[1], destination: to[1] } },
       verdict: 'accept',
       log: false,
       text: what === 'renew' ? 'a guest renews its lease' : 'the DHCP server answers',

@@ -12,8 +12,24 @@ export type Place =
   | { readonly kind: 'host'; readonly ifname: string; readonly direction: 'in' | 'out' }
   | { readonly kind: 'everywhere' };
 
-/** New connections of one service from one set of addresses to another. */
-export type Flow = { readonly source: IpSet; readonly destination: IpSet; readonly service: Service };
+/**
+ * Addresses that are called the same wherever they are meant, and whoever of the guests is there: a name leads to one set
+ * of addresses in a list, and in the next list to what became of it.
+ */
+export type NamedIps = { readonly name: string; readonly ips: IpSet };
+
+/**
+ * New connections of one service from one set of addresses to another. `from` and `to` may be asked instead, and are
+ * shared by many rules: where the address checks of the rule's place hold, they say the same. At a guest's port there is
+ * no `from`: its own addresses are nobody else's.
+ */
+export type Flow = {
+  readonly source: IpSet;
+  readonly destination: IpSet;
+  readonly service: Service;
+  readonly from?: NamedIps;
+  readonly to: NamedIps;
+};
 
 /** What a guest may call itself: with a known MAC both must fit together. */
 export type Own = { readonly ips: IpSet; readonly mac?: Mac };
@@ -35,6 +51,8 @@ export type Check =
       readonly destination: IpSet;
       readonly sport: number;
       readonly dport: number;
+      /** May be asked instead where the address checks of the rule's place hold, and is the same at every port. */
+      readonly whole?: { readonly source: NamedIps; readonly destination: NamedIps };
     }
   | { readonly kind: 'known-flow' }
   | { readonly kind: 'everything' };

@@ -1,5 +1,6 @@
 // The words of a numbered rule in the kernel log, the same in both back ends.
 import type { ListRule } from './rule-list.ts';
+import { shortDigest } from './short-digest.ts';
 
 /** `RULE <n> -- DENY ` and `RULE <n> -- ACCEPT `: at most 29 characters, the room of an iptables LOG prefix. */
 export function logPrefix({ number, verdict }: Pick<ListRule, 'number' | 'verdict'>): string {
@@ -11,14 +12,5 @@ export const logLimit = { kind: 'limit', packets: 20, per: 'second', burst: 100 
 
 /** nft keeps 128 bytes of a comment; a longer id keeps its beginning and a digest of the whole. */
 export function ruleComment(id: string): string {
-  return id.length <= 120 ? id : `${id.slice(0, 103)}~${digest(id)}`;
-}
-
-/** FNV-1a, 64 bits, over UTF-16 units: two rules must not share a comment. */
-function digest(text: string): string {
-  let hash = 0xcbf2_9ce4_8422_2325n;
-  for (let index = 0; index < text.length; index++) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(text.charCodeAt(index))) * 0x100_0000_01b3n);
-  }
-  return hash.toString(16).padStart(16, '0');
+  return id.length <= 120 ? id : `${id.slice(0, 103)}~${shortDigest(id)}`;
 }

@@ -1,82 +1,82 @@
-// Ports and what is behind them -> maps that find a packet's port again where only its bridge and its source are known.
+// Ports and what is behind them -> how a packet's port is found again where only its bridge and its source are known: guests by
+// a map, border ports by a set of what is behind each. A map to verdicts is walked through by the kernel whenever a chain
+// is new, and behind a cable are all guests of the other side.
 import { exactly, type NumberRange } from '../model/field.ts';
-import { type IpSet, intersectIps, listIps, ofFamily, subtractIps } from '../model/ip-set.ts';
+import { type IpSet, intersectIps, isSingle, listIps, ofFamily, subtractIps } from '../model/ip-set.ts';
+import { lookup } from '../model/match.ts';
 import type { GroundPort } from '../model/rule-list.ts';
-import { type Chain, jump, type VerdictMap } from '../model/ruleset.ts';
+import { type Chain, jump, type KernelRule, type NamedSet, type VerdictMap } from '../model/ruleset.ts';
 import { ip4Values } from './address-sets.ts';
 
-/** Addresses that may come into a bridge as source, and the ports by which they may: mostly one. */
-export type Entrance = { readonly bridge: string; readonly ip: NumberRange; readonly ports: readonly string[] };
+export type Entrances = {
+  readonly sets: readonly NamedSet[];
+  readonly maps: readonly VerdictMap[];
+  readonly chains: readonly Chain[];
+};
 
-/** Guests one by one, so that one more is one element more. */
-export function entrancesOf(ports: readonly GroundPort[], guestIps: IpSet): readonly Entrance[] {
-  return [...Map.groupBy(ports, ({ bridge }) => bridge)].flatMap(([bridge, some]) => {
-    const claims = some.flatMap(({ name: port, own, behind }) =>
-      oneByOne(own?.ips ?? behind, guestIps).map((ip) => ({ ip, port })),
-    );
-    return disjoint(claims).map((piece) => ({ bridge, ...piece }));
-  });
+/** @param ports at which connections may begin */
+export function entrancesOf(ports: readonly GroundPort[], guestIps: IpSet): Entrances {
+  const borders = ports.filter(({ own }) => own === undefined);
+  const bridges = Map.groupBy(borders, ({ bridge }) => bridge);
+  return {
+    sets: borders.flatMap((port) => behindSets(port, guestIps)),
+    // the first one stays when nobody may open a connection: the next guest that may is an element
+    maps: [guestMap(ports), ...(borders.length === 0 ? [] : [borderMap([...bridges.keys()])])],
+    chains: [...bridges].map(([bridge, some]) => ({
+      name: borderChain(bridge),
+      rules: some.flatMap((port) => borderRules(port, guestIps)),
+    })),
+  };
 }
 
-function oneByOne(ips: IpSet, guestIps: IpSet): readonly NumberRange[] {
-  const guests = listIps(ofFamily(intersectIps(ips, guestIps), 4)).map(({ bits }) => exactly(bits));
-  return [...guests, ...ip4Values(subtractIps(ips, guestIps))];
-}
-
-type Claim = { readonly ip: NumberRange; readonly port: string };
-
-/** Maps take no ranges that overlap, as those behind several uplinks do: pieces, each with all of its ports. */
-function disjoint(claims: readonly Claim[]): readonly Omit<Entrance, 'bridge'>[] {
-  const begins = Map.groupBy(claims, ({ ip }) => ip.first);
-  const ends = Map.groupBy(claims, ({ ip }) => ip.last + 1n);
-  const cuts = [...new Set([...begins.keys(), ...ends.keys()])].toSorted((a, b) => (a < b ? -1 : 1));
-  const open = new Set<string>();
-  return cuts.flatMap((first, index) => {
-    for (const { port } of ends.get(first) ?? []) open.delete(port);
-    for (const { port } of begins.get(first) ?? []) open.add(port);
-    const next = cuts[index + 1];
-    return open.size === 0 || next === undefined ? [] : [{ ip: { first, last: next - 1n }, ports: [...open] }];
-  });
-}
-
-/** (bridge, source) -> the chain of the port that the packet came in by. */
-export function enterMaps(entrances: readonly Entrance[]): readonly VerdictMap[] {
-  const numbers = sharedNumbers(entrances);
-  const chain = (ports: readonly string[]): string =>
-    ports.length === 1 ? allowChain(ports[0] ?? '') : sharedChain(numbers.get(ports.join(' ')));
-  const map = (name: string, single: boolean): VerdictMap => ({
-    name,
-    types: ['ifname', 'ipv4_addr'],
-    interval: !single,
-    elements: entrances
-      .filter(({ ip }) => (ip.first === ip.last) === single)
-      .map(({ bridge, ip, ports }) => ({ key: [bridge, ip], verdict: { kind: 'jump', chain: chain(ports) } })),
-  });
-  // the first one stays when nobody may open a connection: the next guest that may is an element
-  return [map('enter', true), map('enter_net', false)].filter(
-    ({ name, elements }) => name === 'enter' || elements.length > 0,
+/** (bridge, source) -> the chain of the guest's port. */
+function guestMap(ports: readonly GroundPort[]): VerdictMap {
+  const elements = ports.flatMap(({ name, bridge, own }) =>
+    listIps(ofFamily(own?.ips ?? [], 4)).map(({ bits }) => ({
+      key: [bridge, exactly(bits)],
+      verdict: { kind: 'jump', chain: allowChain(name) } as const,
+    })),
   );
+  return { name: 'enter', types: ['ifname', 'ipv4_addr'], interval: false, elements };
+}
+
+function borderMap(bridges: readonly string[]): VerdictMap {
+  const elements = bridges.map((bridge) => ({
+    key: [bridge],
+    verdict: { kind: 'jump', chain: borderChain(bridge) } as const,
+  }));
+  return { name: 'enter_borders', types: ['ifname'], interval: false, elements };
+}
+
+function borderChain(bridge: string): string {
+  return `enter_${bridge}`;
 }
 
 /**
  * By which of several ports a packet came in, nothing here can tell. Its addresses were proved there, so that each of
  * their chains accepts no more than the right one does; they are asked in turn.
  */
-export function sharedChains(entrances: readonly Entrance[]): readonly Chain[] {
-  return [...sharedNumbers(entrances)].map(([ports, number]) => ({
-    name: sharedChain(number),
-    rules: ports.split(' ').map((port) => ({ body: [jump(allowChain(port))] })),
+function borderRules(port: GroundPort, guestIps: IpSet): readonly KernelRule[] {
+  return behindSets(port, guestIps).map(({ name }) => ({
+    body: [lookup(name, 'ip saddr'), jump(allowChain(port.name))],
   }));
 }
 
-function sharedChain(number: number | undefined): string {
-  return `enter_${number ?? 0}`;
-}
-
-/** Numbers for the groups of ports that share addresses. */
-function sharedNumbers(entrances: readonly Entrance[]): ReadonlyMap<string, number> {
-  const groups = new Set(entrances.filter(({ ports }) => ports.length > 1).map(({ ports }) => ports.join(' ')));
-  return new Map([...groups].map((group, index) => [group, index + 1]));
+/** Guests one by one, so that one more is one element more; the set of single addresses is there without any. */
+function behindSets({ name, behind }: GroundPort, guestIps: IpSet): readonly NamedSet[] {
+  const guests = listIps(ofFamily(intersectIps(behind, guestIps), 4)).map(({ bits }) => exactly(bits));
+  const others = subtractIps(behind, guestIps);
+  const set = (of: string, interval: boolean, values: readonly NumberRange[]): NamedSet => ({
+    name: of,
+    types: ['ipv4_addr'],
+    interval,
+    elements: values.map((value) => [value]),
+  });
+  const ranges = ip4Values(others.filter((range) => !isSingle(range)));
+  return [
+    set(`from_${name}`, false, [...guests, ...ip4Values(others.filter(isSingle))]),
+    ...(ranges.length === 0 ? [] : [set(`from_${name}_net`, true, ranges)]),
+  ];
 }
 
 /** Where the connections stand that may begin at a port. */

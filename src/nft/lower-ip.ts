@@ -1,9 +1,9 @@
 // RuleList -> table `ip bk`: connections, services and the host's own traffic. Bridged packets come here through
 // br_netfilter with the bridge as interface; the port they came in by follows from (bridge, source address), which the
 // bridge table has proved.
-import { type IpSet, printIpSet, unionIps } from '../model/ip-set.ts';
+import { type IpSet, ofFamily, printIpSet, unionIps } from '../model/ip-set.ts';
 import { ctState, field, type Match, notField, notLookup } from '../model/match.ts';
-import { type Check, type Ground, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
+import { type Check, type Ground, type ListRule, type NamedIps, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { logLimit, logPrefix, ruleComment } from '../model/rule-prefix.ts';
 import {
   accept,
@@ -20,7 +20,7 @@ import {
 } from '../model/ruleset.ts';
 import { serviceMatches } from '../model/service.ts';
 import { AddressSets } from './address-sets.ts';
-import { allowChain, enterMaps, entrancesOf, sharedChains } from './entrances.ts';
+import { allowChain, entrancesOf } from './entrances.ts';
 import { base, datagramMatches, ruleChain } from './parts.ts';
 
 type Hook = 'input' | 'forward' | 'output';
@@ -37,11 +37,12 @@ export function ipTable(list: RuleList): Table {
     [...new Set(allowing.map(portName))].flatMap((name) => portOf.get(name) ?? []),
     guestIps,
   );
-  const maps = enterMaps(entrances);
   // the first exceptions stand before the address checks, the others behind them
   const firstDeny = rules.findIndex(({ verdict }) => verdict === 'deny');
   const [early, late] = [rules.slice(0, firstDeny), rules.slice(firstDeny)];
-  const logged = rules.filter((rule) => rule.log && (rule.place.kind !== 'port' || rule.verdict === 'accept'));
+  const withLogChain = rules.filter(
+    (rule) => rule.log && (rule.place.kind !== 'port' || rule.verdict === 'accept') && !isLoggedInPlace(rule),
+  );
   const hostChains = atHost
     .filter(({ check }) => check.kind === 'new-flows')
     .map((rule): Chain => ({ name: hostChain(rule), rules: flowRules(rule, addresses) }));
@@ -62,9 +63,12 @@ export function ipTable(list: RuleList): Table {
       ...everywhere.filter(({ check }) => check.kind === 'known-flow').map(knownFlow),
       ...(name === 'output'
         ? []
-        : maps.map(
-            ({ name: map }): KernelRule => ({
-              body: [ctState('new'), { kind: 'vmap', fields: ['iifname', 'ip saddr'], map }],
+        : entrances.maps.map(
+            ({ name: map, types }): KernelRule => ({
+              body: [
+                ctState('new'),
+                { kind: 'vmap', fields: types.length === 1 ? ['iifname'] : ['iifname', 'ip saddr'], map },
+              ],
             }),
           )),
       ...atHost
@@ -73,13 +77,14 @@ export function ipTable(list: RuleList): Table {
       ...everywhere.filter(({ check }) => check.kind === 'everything').map(lastRule),
     ]);
   const chains = [
-    ...logged.map(logChain),
+    ...withLogChain.map(logChain),
     ...portChains,
     ...hostChains,
-    ...sharedChains(entrances),
+    ...entrances.chains,
     ...(['input', 'forward', 'output'] as const).map(hook),
   ];
-  return { family: 'ip', name: 'bk', sets: [...managedSets(list.ground), ...addresses.sets()], maps, chains };
+  const sets = [...managedSets(list.ground), ...entrances.sets, ...addresses.sets()];
+  return { family: 'ip', name: 'bk', sets, maps: entrances.maps, chains };
 }
 
 function ownIps({ ports }: Ground['bridges'][number]): readonly IpSet[] {
@@ -117,19 +122,23 @@ function flowRules(rule: ListRule, addresses: AddressSets): readonly KernelRule[
   if (rule.check.kind !== 'new-flows') return [];
   const comment = ruleComment(rule.id);
   const target = targetOf(rule);
-  return rule.check.flows.flatMap(({ source, destination, service }) =>
-    serviceMatches(service).map((matches) => ({
-      body: [
-        ...addresses.match('ip saddr', source, false),
-        ...addresses.match('ip daddr', destination, false),
-        ...matches,
-        ctState('new'),
-        ...counted(rule),
-        target,
-      ],
-      comment,
-    })),
+  const alternatives = rule.check.flows.flatMap(({ source, from, to, service }) =>
+    serviceMatches(service).map((matches) => [
+      ...(from === undefined ? [field('ip saddr', ...ofFamily(source, 4))] : addresses.match('ip saddr', from, false)),
+      ...addresses.match('ip daddr', to, false),
+      ...matches,
+      ctState('new'),
+    ]),
   );
+  const [only, ...more] = alternatives;
+  if (isLoggedInPlace(rule) && only !== undefined && more.length === 0) return logged(rule, only);
+  return alternatives.map((matches) => ({ body: [...matches, ...counted(rule), target], comment }));
+}
+
+/** A rule of a port with one condition has its log line beside it: half of all chains would be there for such. */
+function isLoggedInPlace({ log: isLogged, place, check }: ListRule): boolean {
+  if (!isLogged || place.kind !== 'port' || check.kind !== 'new-flows') return false;
+  return check.flows.flatMap(({ service }) => serviceMatches(service)).length === 1;
 }
 
 /** What is logged is counted in its log chain. */
@@ -152,7 +161,7 @@ function hostRules(rule: ListRule, hook: Hook, ground: Ground, addresses: Addres
   const routed = isBridge && hook === 'forward' ? [notField(direction === 'in' ? 'oifname' : 'iifname', ifname)] : [];
   // connections change with the policy and its guests, and what every packet passes should not
   if (rule.check.kind === 'new-flows') return [{ body: [here, ...routed, jump(hostChain(rule))] }];
-  return checkMatches(rule.check, addresses).map((matches) => ({
+  return checkMatches(rule, addresses).map((matches) => ({
     body: [here, ...routed, ...matches, ...counted(rule), targetOf(rule)],
     comment: ruleComment(rule.id),
   }));
@@ -162,20 +171,28 @@ function hostChain({ place }: ListRule): string {
   return place.kind === 'host' ? `host_${place.direction}_${place.ifname}` : '';
 }
 
-function checkMatches(check: Check, addresses: AddressSets): readonly (readonly Match[])[] {
+function checkMatches({ check, id }: ListRule, addresses: AddressSets): readonly (readonly Match[])[] {
+  const named = (end: string, ips: IpSet): NamedIps => ({ name: `${end} of ${id}`, ips });
+  const match = (end: 'ip saddr' | 'ip daddr', ips: IpSet, negated: boolean) =>
+    addresses.match(end, named(end, ips), negated);
   switch (check.kind) {
     case 'destination-not': {
-      const guard = check.source === undefined ? [] : addresses.match('ip saddr', check.source, false);
-      return [[...guard, ...addresses.match('ip daddr', check.ips, true)]];
+      const guard = check.source === undefined ? [] : match('ip saddr', check.source, false);
+      return [[...guard, ...match('ip daddr', check.ips, true)]];
     }
     case 'source-not': {
-      const guard = check.destination === undefined ? [] : addresses.match('ip daddr', check.destination, false);
-      return [[...guard, ...addresses.match('ip saddr', check.own.ips, true)]];
+      const guard = check.destination === undefined ? [] : match('ip daddr', check.destination, false);
+      return [[...guard, ...match('ip saddr', check.own.ips, true)]];
     }
     case 'source-is':
-      return [addresses.match('ip saddr', check.ips, false)];
+      return [match('ip saddr', check.ips, false)];
     case 'datagrams':
-      return [datagramsAmong(check, addresses)];
+      return [
+        datagramsAmong(
+          { source: named('source', check.source), destination: named('destination', check.destination), check },
+          addresses,
+        ),
+      ];
     case 'everything':
       return [[]];
     case 'new-flows':
@@ -195,48 +212,42 @@ function exceptions(
   addresses: AddressSets,
 ): readonly KernelRule[] {
   const atPorts = hook === 'output' ? [] : rules.flatMap(({ check, place }) => portDatagrams(check, place));
-  const byBridge = Map.groupBy(atPorts, ({ bridge, check }) => `${bridge} ${datagramsKey(check, false)}`);
-  const perBridge = [...byBridge.values()].flatMap(together);
-  const alike = Map.groupBy(perBridge, ({ check }) => datagramsKey(check, true));
+  const alike = Map.groupBy(
+    atPorts,
+    ({ source, destination, check: { sport, dport } }) => `${source.name} ${sport} ${destination.name} ${dport}`,
+  );
   const passing = [...alike.values()].flatMap((some) => {
     const [first] = some;
     if (first === undefined) return [];
-    const bridges = field('iifname', ...some.map(({ bridge }) => bridge));
-    return [{ body: [bridges, ...datagramsAmong(first.check, addresses), accept], comment: 'dhcp' }];
+    const bridges = field('iifname', ...new Set(some.map(({ bridge }) => bridge)));
+    return [{ body: [bridges, ...datagramsAmong(first, addresses), accept], comment: 'dhcp' }];
   });
   const atHost = rules.filter(({ check, place }) => check.kind === 'datagrams' && place.kind === 'host');
   return [...passing, ...atHost.flatMap((rule) => hostRules(rule, hook, ground, addresses))];
 }
 
-type PortDatagrams = { readonly bridge: string; readonly check: Datagrams };
-
-function portDatagrams(check: Check, place: ListRule['place']): readonly PortDatagrams[] {
-  if (check.kind !== 'datagrams' || place.kind !== 'port') return [];
-  const { mac: _checked, ...rest } = check;
-  return [{ bridge: place.bridge, check: rest }];
-}
-
-/** Those of one bridge that differ in their sources only. */
-function together(some: readonly PortDatagrams[]): readonly PortDatagrams[] {
-  const [first] = some;
-  if (first === undefined) return [];
-  const source = unionIps(...some.map(({ check }) => check.source));
-  return [{ bridge: first.bridge, check: { ...first.check, source } }];
-}
-
-function datagramsKey({ source, destination, sport, dport }: Datagrams, whole: boolean): string {
-  return `${whole ? printIpSet(source) : ''} ${printIpSet(destination)} ${sport} ${dport}`;
-}
-
 type Datagrams = Extract<Check, { kind: 'datagrams' }>;
 
+type Among = { readonly source: NamedIps; readonly destination: NamedIps; readonly check: Datagrams };
+
+function portDatagrams(check: Check, place: ListRule['place']): readonly (Among & { readonly bridge: string })[] {
+  if (check.kind !== 'datagrams' || place.kind !== 'port') return [];
+  const { mac: _checked, ...rest } = check;
+  const { source = byAddress(check.source), destination = byAddress(check.destination) } = check.whole ?? {};
+  return [{ bridge: place.bridge, source, destination, check: rest }];
+}
+
+function byAddress(ips: IpSet): NamedIps {
+  return { name: printIpSet(ips), ips };
+}
+
 /** Every packet passes these rules: the guests among the addresses are elements, so that the rules stay as they are. */
-function datagramsAmong(check: Datagrams, addresses: AddressSets): readonly Match[] {
+function datagramsAmong({ source, destination, check }: Among, addresses: AddressSets): readonly Match[] {
   const [mac, ports] = datagramMatches(check);
   return [
     ...mac,
-    ...addresses.match('ip saddr', check.source, false),
-    ...addresses.match('ip daddr', check.destination, false),
+    ...addresses.match('ip saddr', source, false),
+    ...addresses.match('ip daddr', destination, false),
     ...ports,
   ];
 }
@@ -250,13 +261,13 @@ function lastRule(rule: ListRule): KernelRule {
 }
 
 function logChain(rule: ListRule): Chain {
+  return { name: ruleChain(rule), rules: logged(rule, []) };
+}
+
+function logged(rule: ListRule, matches: readonly Match[]): readonly KernelRule[] {
   const comment = ruleComment(rule.id);
-  const verdict = rule.verdict === 'deny' ? drop : accept;
-  return {
-    name: ruleChain(rule),
-    rules: [
-      { body: [logLimit, log(logPrefix(rule))], comment },
-      { body: [count, verdict], comment },
-    ],
-  };
+  return [
+    { body: [...matches, logLimit, log(logPrefix(rule))], comment },
+    { body: [...matches, count, rule.verdict === 'deny' ? drop : accept], comment },
+  ];
 }

@@ -1,5 +1,6 @@
 // RuleList -> two nft tables. `bridge bk` binds addresses and ARP to ports: one look-up accepts what no DENY rule can
-// match; everything else goes through a small chain of its port, where the numbered checks stand in the list's order.
+// match; everything else goes to a small chain of its port: at a guest's to what its denial is, at another to the numbered
+// checks in the list's order.
 // `ip bk` decides connections, services and the host's own traffic. Hot-plugging a guest changes elements.
 
 import { exactly } from '../model/field.ts';
@@ -21,6 +22,7 @@ import {
   type VerdictMap,
 } from '../model/ruleset.ts';
 import { bridgeSets, deviceMacs } from './bridge-sets.ts';
+import { type GuestPorts, guestPorts } from './guest-ports.ts';
 import { ipTable } from './lower-ip.ts';
 import { base, type Has, isArp, isIp, isRarp, plainDatagrams, portChain, ruleChain } from './parts.ts';
 import { denyChain, inChain, outChain } from './port-chains.ts';
@@ -41,18 +43,26 @@ function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][num
   const rest = rules.find(({ check, place }) => place.kind === 'everywhere' && check.kind === 'everything');
   const sets = bridgeSets(list.ground);
   const has = (name: string) => sets.some((set) => set.name === name);
-  const into = ports.map((port) => inChain(port, atPort.get(`in ${port.name}`) ?? [], rest, has));
-  const out = ports.map((port) => outChain(port, atPort.get(`out ${port.name}`) ?? [], rest, has));
-  const denying = rules.filter(({ place, verdict }) => verdict === 'deny' && place.kind !== 'everywhere');
+  const rulesAt = (direction: 'in' | 'out', port: GroundPort) => atPort.get(`${direction} ${port.name}`) ?? [];
+  const guests = guestPorts(ports, rulesAt);
+  const others = ports.filter((port) => !guests.has(port));
+  const into = others.map((port) => inChain(port, rulesAt('in', port), rest, has));
+  const out = others.map((port) => outChain(port, rulesAt('out', port), rest, has));
+  const ruled = new Set(others.map(({ name }) => name));
+  const denying = rules.filter(
+    ({ place, verdict }) =>
+      verdict === 'deny' && (place.kind === 'host' || (place.kind === 'port' && ruled.has(place.port))),
+  );
   const atHost = (bridge: string, what: string) => rules.find(({ id }) => id === `host/${bridge}/${what}`);
   const patterns = list.ground.patterns;
   return {
     family: 'bridge',
     name: 'bk',
-    sets,
+    sets: [...sets, ...guests.sets],
     maps: [
-      portMap('in_ports', ports, 'in'),
-      portMap('out_ports', ports, 'out'),
+      portMap('in_ports', others, 'in'),
+      portMap('out_ports', others, 'out'),
+      ...guests.maps,
       ...hostArpMap(list.ground, atHost, options),
     ],
     chains: [
@@ -60,10 +70,11 @@ function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][num
       ...(options.arp === 'bound' ? [arpChain(has)] : []),
       ...into,
       ...out,
-      { name: 'leave', rules: leaveRules(rules, has, patterns, rest) },
-      base('prerouting', 'prerouting', -300, prerouting(has, options, patterns, rest)),
+      ...guests.chains,
+      { name: 'leave', rules: leaveRules(rules, guests, has, patterns, rest) },
+      base('prerouting', 'prerouting', -300, prerouting(guests, has, options, patterns, rest)),
       base('forward', 'forward', -200, [...strangers(rest), { body: [jump('leave')] }]),
-      base('output', 'output', -200, outputRules(has, options)),
+      base('output', 'output', -200, outputRules(rules, list.ground, has, options, rest)),
       base('input', 'input', -200, inputRules(list.ground, atHost, has, rest)),
     ],
   };
@@ -71,6 +82,7 @@ function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][num
 
 /** Before the bridge learns the sender's MAC and before connection tracking: a forged frame must not reach either. */
 function prerouting(
+  guests: GuestPorts,
   has: Has,
   options: NftOptions,
   patterns: readonly string[],
@@ -86,8 +98,9 @@ function prerouting(
     { body: [isArp, options.arp === 'bound' ? jump('arp_in') : accept] },
     ...(has('station') ? [{ body: [isRarp, toEverybody, lookup('station', 'iifname', 'ether saddr'), accept] }] : []),
     { body: [{ kind: 'vmap', fields: ['iifname'], map: 'in_ports' }] },
+    ...guests.into,
     ...closedPatterns('iifname', patterns, rest),
-    lastDrop('iifname'),
+    otherFrames('iifname', rest),
   ];
 }
 
@@ -96,7 +109,18 @@ const toEverybody = field('ether daddr', exactly(broadcastMac));
 type AtHost = (bridge: string, what: string) => ListRule | undefined;
 
 /** The host's own frames: nothing by a bridge on which it has no address, and ARP in its own name only. */
-function outputRules(has: Has, options: NftOptions): readonly KernelRule[] {
+function outputRules(
+  rules: readonly ListRule[],
+  { bridges, patterns }: Ground,
+  has: Has,
+  options: NftOptions,
+  rest: ListRule | undefined,
+): readonly KernelRule[] {
+  const mute = { body: [lookup('mute', 'oifname'), count, drop] };
+  // where the host speaks by no bridge device nothing of ours leaves here, and what asks for guests need not be there twice
+  if (bridges.every(({ device }) => device === undefined)) {
+    return [mute, { body: [isArp, accept] }, ...broadcasts(rules), ...closedPatterns('oifname', patterns, rest)];
+  }
   const honest = [
     lookup('arp_host', 'oifname', 'arp saddr ether', 'arp saddr ip'),
     lookup('arp_host_free', 'oifname', 'arp saddr ip'),
@@ -106,11 +130,7 @@ function outputRules(has: Has, options: NftOptions): readonly KernelRule[] {
     ...honest.map((match) => ({ body: [isArp, match, accept] })),
     { body: [isArp, { kind: 'vmap', fields: ['oifname'], map: 'host_arp' }] },
   ];
-  return [
-    { body: [lookup('mute', 'oifname'), count, drop] },
-    ...(honest.length > 0 && options.arp === 'bound' ? arp : []),
-    { body: [jump('leave')] },
-  ];
+  return [mute, ...(honest.length > 0 && options.arp === 'bound' ? arp : []), { body: [jump('leave')] }];
 }
 
 /** Where a lie of the host in ARP ends: with the rule about the sources of its bridge device. */
@@ -163,11 +183,11 @@ function closedPatterns(
 }
 
 /**
- * Every managed port has its chain, so nothing comes here; but a frame that sees a map between two generations of it
- * must not find the policy of the chain, which lets pass what is none of ours.
+ * No other kind of frame passes at a guest's port. Of those at other ports none comes here; but a frame that sees a map
+ * between two generations of it must not find the policy of the chain, which lets pass what is none of ours.
  */
-function lastDrop(end: 'iifname' | 'oifname'): KernelRule {
-  return { body: [lookup('ports', end), count, drop], comment: 'no-chain' };
+function otherFrames(end: 'iifname' | 'oifname', rest: ListRule | undefined): KernelRule {
+  return { body: [lookup('ports', end), rest === undefined ? drop : goTo(ruleChain(rest))], comment: 'other-frame' };
 }
 
 /** The sender of ARP must be who lives there; a probe (RFC 5227) has no sender address and asks for an own one. */
@@ -204,6 +224,7 @@ function strangers(rest: ListRule | undefined): readonly KernelRule[] {
 
 function leaveRules(
   rules: readonly ListRule[],
+  guests: GuestPorts,
   has: Has,
   patterns: readonly string[],
   rest: ListRule | undefined,
@@ -219,8 +240,9 @@ function leaveRules(
     ...(has('border') ? [{ body: [isRarp, lookup('border', 'oifname'), accept] }] : []),
     ...broadcasts(rules),
     { body: [{ kind: 'vmap', fields: ['oifname'], map: 'out_ports' }] },
+    ...guests.out,
     ...closedPatterns('oifname', patterns, rest),
-    lastDrop('oifname'),
+    otherFrames('oifname', rest),
   ];
 }
 

@@ -53,7 +53,7 @@ export function plainDatagrams(check: Datagrams): readonly Match[] {
 export type Has = (set: string) => boolean;
 
 /** IEEE 802 Numbers; RARP is how QEMU announces a migrated guest. */
-const etherTypes = { ip: 0x0800, arp: 0x0806, rarp: 0x8035 } as const;
+export const etherTypes = { ip: 0x0800, arp: 0x0806, rarp: 0x8035 } as const;
 
 export const isIp = field('ether type', exactly(etherTypes.ip));
 export const isArp = field('ether type', exactly(etherTypes.arp));

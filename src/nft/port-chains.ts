@@ -1,4 +1,4 @@
-// The small chains of the bridge table: for each port and direction the numbered checks in the list's order, for each
+// The small chains of the bridge table: for each border port and direction the numbered checks in the list's order, for each
 // DENY rule what becomes of a frame. Only what the look-ups of the base chains did not accept comes here.
 import { lookup, type Match, notLookup } from '../model/match.ts';
 import type { GroundPort, ListRule } from '../model/rule-list.ts';
@@ -6,20 +6,26 @@ import { logLimit, logPrefix, ruleComment } from '../model/rule-prefix.ts';
 import { accept, type Chain, count, drop, goTo, type KernelRule, log, type Statement } from '../model/ruleset.ts';
 import { type Has, isArp, isIp, plainDatagrams, portChain, ruleChain } from './parts.ts';
 
-/** A frame that was not addressed to a card behind the port is a flooded copy: no attack, so it is counted only. */
+/** What becomes of a frame that a rule denies. */
 export function denyChain(rule: ListRule, atPort: boolean): Chain {
-  const comment = ruleComment(rule.id);
   const flooded = atPort && rule.place.kind === 'port' && rule.place.direction === 'out';
-  return {
-    name: ruleChain(rule),
-    rules: [
-      ...(flooded
-        ? [{ body: [lookup('told', 'oifname'), notLookup('station', 'oifname', 'ether daddr'), count, drop], comment }]
-        : []),
-      { body: [logLimit, log(logPrefix(rule))], comment },
-      { body: [count, drop], comment },
-    ],
-  };
+  const copies = flooded ? [floodedCopy(rule, lookup('told', 'oifname'))] : [];
+  return { name: ruleChain(rule), rules: [...copies, ...denial(rule)] };
+}
+
+/** A frame that was not addressed to a card behind the port is a flooded copy: no attack, so it is counted only. */
+export function floodedCopy(rule: ListRule, ...matches: readonly Match[]): KernelRule {
+  const stranger = notLookup('station', 'oifname', 'ether daddr');
+  return { body: [...matches, stranger, count, drop], comment: ruleComment(rule.id) };
+}
+
+/** Logged as often as the limit lets, counted and dropped each time. */
+export function denial(rule: ListRule, ...matches: readonly Match[]): readonly KernelRule[] {
+  const comment = ruleComment(rule.id);
+  return [
+    { body: [...matches, logLimit, log(logPrefix(rule))], comment },
+    { body: [...matches, count, drop], comment },
+  ];
 }
 
 export function inChain(port: GroundPort, rules: readonly ListRule[], rest: ListRule | undefined, has: Has): Chain {
@@ -59,7 +65,8 @@ function portRules(rule: ListRule, port: GroundPort, direction: 'in' | 'out', ha
         ...sourceNot(direction === 'in', end, port, has).map((matches) => ipRule(...matches)),
       ];
     case 'datagrams':
-      return [{ body: [isIp, ...plainDatagrams(check), target], comment }];
+      // those that stand behind the address checks may go on with everything else that passed them
+      return check.whole === undefined ? [{ body: [isIp, ...plainDatagrams(check), target], comment }] : [];
     case 'everything':
       return [{ body: [target], comment }];
     case 'new-flows':

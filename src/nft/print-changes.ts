@@ -20,10 +20,21 @@ export function elementChanges(loaded: Ruleset, wanted: Ruleset): string | undef
   return isElementsOnly(changes) ? printChanges(changes) : undefined;
 }
 
-function printTableChanges(changes: TableChanges): string {
+export function printTableChanges(changes: TableChanges): string {
   const { family, name } = changes;
   const table = `${family} ${printName(name)}`;
   if (changes.table === 'removed') return `delete table ${table}\n`;
+  const lines = [
+    ...printBlock(table, changes),
+    ...changes.addedSetElements.map((set) => `add ${elementsOf(table, set, setElements(set))}`),
+    ...changes.addedMapElements.map((map) => `add ${elementsOf(table, map, mapElements(map, true))}`),
+  ];
+  return `${printRemovals(changes)}${lines.map((line) => `${line}\n`).join('')}`;
+}
+
+/** What of a table that stays goes away, or is filled anew. */
+export function printRemovals(changes: TableChanges): string {
+  const table = `${changes.family} ${printName(changes.name)}`;
   const lines = [
     ...changes.flushedChains.map((chain) => `flush chain ${table} ${printName(chain)}`),
     ...changes.removedMapElements.map((map) => `delete ${elementsOf(table, map, mapElements(map, false))}`),
@@ -31,9 +42,6 @@ function printTableChanges(changes: TableChanges): string {
     ...changes.removedMaps.map((map) => `delete map ${table} ${printName(map)}`),
     ...changes.removedSets.map((set) => `delete set ${table} ${printName(set)}`),
     ...changes.removedChains.map((chain) => `delete chain ${table} ${printName(chain)}`),
-    ...printBlock(table, changes),
-    ...changes.addedSetElements.map((set) => `add ${elementsOf(table, set, setElements(set))}`),
-    ...changes.addedMapElements.map((map) => `add ${elementsOf(table, map, mapElements(map, true))}`),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }

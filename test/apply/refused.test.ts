@@ -87,7 +87,7 @@ const smallSets: readonly (readonly [set: string, type: string])[] = [
   ['set arp_bound', 'ifname . ether_addr . ether_addr . ipv4_addr'],
   ['set station', 'ifname . ether_addr'],
   ['set ports', 'ifname'],
-  ['map in_ports', 'ifname : verdict'],
+  ['map in_guests', 'ifname : verdict'],
 ];
 
 const clashes: readonly (readonly [what: string, inside: string, words: RegExp])[] = [

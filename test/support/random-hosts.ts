@@ -32,9 +32,11 @@ type LinePlan = {
 
 const small = (max: number) => fc.nat({ max });
 
+const guestPlan = fc.record({ macKnown: fc.boolean(), addresses: fc.integer({ min: 1, max: 2 }) });
+
 const bridgePlan: fc.Arbitrary<BridgePlan> = fc.record({
   link: small(3),
-  guests: fc.array(fc.record({ macKnown: fc.boolean(), addresses: fc.integer({ min: 1, max: 2 }) }), { maxLength: 3 }),
+  guests: fc.array(guestPlan, { maxLength: 3 }),
   closed: fc.boolean(),
   uplinks: fc.oneof(fc.constant([]), fc.constant([]), fc.array(small(5), { minLength: 1, maxLength: 2 })),
   host: fc.constantFrom('absent', 'device', 'cable', 'cable', 'device', 'both'),
@@ -48,14 +50,29 @@ const linePlan: fc.Arbitrary<LinePlan> = fc.record({
   via: fc.nat({ max: 5 }).map((value) => value === 0),
 });
 
-export const hostPlan: fc.Arbitrary<HostPlan> = fc.record({
-  bridges: fc.array(bridgePlan, { minLength: 1, maxLength: 4 }),
-  far: fc.boolean(),
-  lines: fc.array(linePlan, { minLength: 1, maxLength: 5 }),
-  dhcp: small(6),
-  patterns: fc.boolean(),
-  group: fc.array(small(40), { minLength: 1, maxLength: 3 }),
-});
+/** So many guests on each bridge that one more or less is no other kind of host. */
+export const crowdedPlan: fc.Arbitrary<HostPlan> = fc
+  .tuple(
+    fc.array(fc.array(guestPlan, { minLength: 4, maxLength: 5 }), { minLength: 4, maxLength: 4 }),
+    fc.record({ ...planParts(), bridges: fc.array(bridgePlan, { minLength: 1, maxLength: 3 }) }),
+  )
+  .map(([crowds, plan]) => ({
+    ...plan,
+    bridges: plan.bridges.map((bridge, index) => ({ ...bridge, guests: crowds[index] ?? [] })),
+  }));
+
+export const hostPlan: fc.Arbitrary<HostPlan> = fc.record(planParts());
+
+function planParts() {
+  return {
+    bridges: fc.array(bridgePlan, { minLength: 1, maxLength: 4 }),
+    far: fc.boolean(),
+    lines: fc.array(linePlan, { minLength: 1, maxLength: 5 }),
+    dhcp: small(6),
+    patterns: fc.boolean(),
+    group: fc.array(small(40), { minLength: 1, maxLength: 3 }),
+  };
+}
 
 const services = [
   'ping',

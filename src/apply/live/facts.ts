@@ -11,11 +11,14 @@ import type { Ruleset } from '../../model/ruleset.ts';
 import { parseNft } from '../../nft/parse.ts';
 import { parsePolicy } from '../../policy/parse-policy.ts';
 import { parseHost } from '../../topology/host-file.ts';
-import type { Loaded } from '../loaded.ts';
+import { printHost } from '../../topology/print-host.ts';
+import { bootStep, type Loaded } from '../loaded.ts';
+import { hostAfter } from '../since.ts';
 import { type Target, targetOfText } from '../target.ts';
 import { type BridgeCalls, readBridgeCalls } from './bridge-calls.ts';
 import { readLoaded } from './kernel.ts';
 import { type Pending, readPending } from './pending.ts';
+import { readSince } from './since.ts';
 import { confirmedId, type Generation, type GenerationTexts, readGeneration, readNumbering } from './state.ts';
 
 export type Kept = Generation & { readonly texts: GenerationTexts };
@@ -42,9 +45,26 @@ export async function readFacts(access: Access, state: string): Promise<Facts> {
 
 /** @throws HostError 'unreadable' */
 export function currentGeneration(state: string, pending: Pending | undefined): Kept | undefined {
+  const id = currentId(state, pending);
+  return id === undefined ? undefined : keptGeneration(state, id);
+}
+
+/** Of the generation that waits, or the confirmed one. */
+export function currentId(state: string, pending: Pending | undefined): number | undefined {
   const waits = pending?.stage === 'armed' || pending?.stage === 'confirmed';
-  const id = waits ? pending?.journal.generation : confirmedId(state);
-  return id === undefined ? undefined : readGeneration(state, id);
+  return waits ? pending?.journal.generation : confirmedId(state);
+}
+
+/** With what changed since it was written. @throws HostError 'unreadable' */
+export function keptGeneration(state: string, id: number): Kept {
+  const kept = readGeneration(state, id);
+  const since = readSince(state, kept);
+  const written = since.length === 0 ? undefined : parseHost(kept.texts.host, 'host.yaml').value;
+  if (written === undefined) return kept;
+  const host = since.reduce(hostAfter, written);
+  const target = targetOfGeneration(state, kept, host);
+  const rules = target === undefined ? kept.texts.rules : bootStep(target.ruleset).text;
+  return { ...kept, texts: { ...kept.texts, host: printHost(host), rules } };
 }
 
 /** The list that a generation was made from; undefined when this version cannot make it any more. */

@@ -12,13 +12,14 @@ import { type Target, targetOfText } from '../target.ts';
 import { withdrawnTable } from '../withdrawn.ts';
 import { readBridgeCalls } from './bridge-calls.ts';
 import { digest } from './digest.ts';
-import { currentGeneration, type Kept, rulesOfGeneration, targetOfGeneration } from './facts.ts';
+import { currentId, type Kept, keptGeneration, rulesOfGeneration, targetOfGeneration } from './facts.ts';
 import { readLoaded } from './kernel.ts';
 import { loadSteps } from './load-generation.ts';
 import { withLock } from './lock.ts';
 import { readPending, replaceWayBack } from './pending.ts';
 import { cutConnections, type Revocation } from './revoke.ts';
 import { settle } from './settle.ts';
+import { sinceNumbers } from './since.ts';
 import type { Site } from './site.ts';
 import { keepGeneration, readGeneration, readNumbering } from './state.ts';
 
@@ -40,22 +41,26 @@ export type Refreshed = {
  * @throws LoadRefused, and nothing was changed; HostError 'policy' when the policy does not fit the host at all
  */
 export async function refreshRules(site: Site, host: Host, known?: Ruleset): Promise<Refreshed | undefined> {
-  return withLock(site.state, site.command, async () => {
-    await settle(site);
-    const current = currentGeneration(site.state, readPending(site.state));
-    if (current === undefined) return undefined;
-    const { target, diagnostics } = wantedOf(site.state, current, host);
-    const loaded = known === undefined ? await readLoaded(site.access) : loadedOf(known);
-    const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
-    const changed = await load(site, loaded, target, current, known !== undefined);
-    // a guest that comes takes nothing from anybody, mostly
-    const cut =
-      changed && !(target.backend === 'nft' && isOnlyMore(changes))
-        ? await cutConnections(site, target, 'remembered')
-        : undefined;
-    const elementsOnly = target.backend === 'nft' && isElementsOnly(changes);
-    return { target, changed, elementsOnly, diagnostics, ...(cut === undefined ? {} : { cut }) };
-  });
+  return withLock(site.state, site.command, () => refreshLocked(site, host, known));
+}
+
+/** For who has the lock. */
+export async function refreshLocked(site: Site, host: Host, known?: Ruleset): Promise<Refreshed | undefined> {
+  await settle(site);
+  const id = currentId(site.state, readPending(site.state));
+  if (id === undefined) return undefined;
+  const current = readGeneration(site.state, id);
+  const { target, diagnostics } = wantedOf(site.state, current, host);
+  const loaded = known === undefined ? await readLoaded(site.access) : loadedOf(known);
+  const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
+  const changed = await load(site, loaded, target, current, known !== undefined);
+  // a guest that comes takes nothing from anybody, mostly
+  const cut =
+    changed && !(target.backend === 'nft' && isOnlyMore(changes))
+      ? await cutConnections(site, target, 'remembered')
+      : undefined;
+  const elementsOnly = target.backend === 'nft' && isElementsOnly(changes);
+  return { target, changed, elementsOnly, diagnostics, ...(cut === undefined ? {} : { cut }) };
 }
 
 function wantedOf(
@@ -75,11 +80,12 @@ async function load(site: Site, loaded: Loaded, target: Target, current: Kept, i
   const deaf = isKnown ? [] : (await readBridgeCalls(site.access)).deaf;
   const steps = [...stepsBetween(loaded, target.ruleset), ...callSteps(toShow(target, deaf), 'shown')];
   const hostText = printHost(target.host);
-  if (steps.length === 0 && current.texts.host === hostText) return false;
+  const isWhole = sinceNumbers(state, current).length === 0;
+  if (steps.length === 0 && isWhole && current.texts.host === hostText) return false;
   const pending = readPending(state);
   if (pending?.stage === 'armed') {
     const previous =
-      pending.journal.previous === undefined ? undefined : readGeneration(state, pending.journal.previous);
+      pending.journal.previous === undefined ? undefined : keptGeneration(state, pending.journal.previous);
     const again = previous && targetOfGeneration(state, previous, target.host);
     const before = previous && (again?.ruleset ?? rulesOfGeneration(previous));
     replaceWayBack(state, {

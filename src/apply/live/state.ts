@@ -12,6 +12,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
@@ -65,7 +66,7 @@ export function generationName(id: number): string {
   return String(id).padStart(6, '0');
 }
 
-function generationDirectory(state: string, id: number): string {
+export function generationDirectory(state: string, id: number): string {
   return join(state, 'generations', generationName(id));
 }
 
@@ -154,7 +155,15 @@ function writeGeneration(
       `${JSON.stringify({ version: 1, ...generation }, undefined, 2)}\n`,
     );
     syncDirectory(join(state, 'generations'));
+    removeContinuations(directory);
   });
+}
+
+/** They are part of what was written just now. */
+function removeContinuations(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (name.startsWith('since-')) rmSync(join(directory, name), { recursive: true, force: true });
+  }
 }
 
 /** @throws HostError 'unreadable' */
@@ -212,6 +221,17 @@ export function syncDirectory(path: string): void {
   }
 }
 
+/** What the generation says of itself, without the texts. @throws HostError 'unreadable' */
+export function readGenerationFile(state: string, id: number): Generation {
+  const file = join(generationDirectory(state, id), 'generation.json');
+  try {
+    const { version: _, ...generation } = generationFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return generation;
+  } catch (cause) {
+    throw new HostError('unreadable', `cannot read ${file}: ${(cause as Error).message}`, cause);
+  }
+}
+
 const numbersFile = z.record(z.string(), z.int().positive());
 
 /** @throws HostError 'unreadable': numbering anew would make old log lines lie */
@@ -219,7 +239,7 @@ export function readNumbering(state: string): Numbering {
   const file = join(state, 'numbers.json');
   if (!existsSync(file)) return {};
   try {
-    return numbersFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return { ...numbersFile.parse(JSON.parse(readFileSync(file, 'utf8'))), ...readMoreNumbers(state) };
   } catch (cause) {
     throw new HostError('unreadable', `${file} holds no rule numbers; move it away to number the rules anew`, cause);
   }
@@ -228,5 +248,45 @@ export function readNumbering(state: string): Numbering {
 /** @throws HostError 'unwritable' */
 function writeNumbering(state: string, numbering: Numbering): void {
   const file = join(state, 'numbers.json');
-  writing(file, () => writeDurably(file, `${JSON.stringify(numbering, undefined, 2)}\n`));
+  writing(file, () => {
+    writeDurably(file, `${JSON.stringify(numbering, undefined, 2)}\n`);
+    rmSync(moreNumbers(state), { force: true });
+  });
+}
+
+/** A line for each step that made new rules: all numbers are too many to write for a single guest. */
+function moreNumbers(state: string): string {
+  return join(state, 'numbers.more');
+}
+
+/** @throws HostError 'unwritable' */
+export function addNumbers(state: string, fresh: Numbering): void {
+  const file = moreNumbers(state);
+  writing(file, () => {
+    const fd = openSync(file, 'a', 0o640);
+    try {
+      // a line that was broken off ends here, and is none
+      writeFileSync(fd, `\n${JSON.stringify(fresh)}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    syncDirectory(state);
+  });
+}
+
+/** What was broken off was never loaded. */
+function readMoreNumbers(state: string): Numbering {
+  const file = moreNumbers(state);
+  if (!existsSync(file)) return {};
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return Object.assign({}, ...lines.map(numbersOfLine));
+}
+
+function numbersOfLine(line: string): Numbering {
+  try {
+    return numbersFile.parse(JSON.parse(line));
+  } catch {
+    return {};
+  }
 }

@@ -1,0 +1,138 @@
+// The policy that is in force, kept up with a host whose guests come and go: for whoever does it again and again. What a
+// single guest changes costs as much as that guest; everything else is done by refresh.ts.
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import type { Host } from '../../model/host.ts';
+import { isElementsOnly } from '../../nft/changes.ts';
+import { parsePolicy } from '../../policy/parse-policy.ts';
+import { Follower, type Step } from '../follow/follower.ts';
+import { refusalOf } from '../refusal.ts';
+import type { PortChange } from '../rule-changes.ts';
+import { printSince } from '../since.ts';
+import type { Target } from '../target.ts';
+import { giveMemoryBack } from './give-back.ts';
+import { loadFile } from './kernel.ts';
+import { LoadRefused } from './load-refused.ts';
+import { withLock } from './lock.ts';
+import { readPending } from './pending.ts';
+import { refreshLocked } from './refresh.ts';
+import { addSince, removeSince, sinceNumbers } from './since.ts';
+import type { Site } from './site.ts';
+import { addNumbers, confirmedId, type Generation, readGenerationFile } from './state.ts';
+
+export type Followed = {
+  readonly changed: boolean;
+  /** Whether elements and chains of single ports were all that changed. */
+  readonly elementsOnly: boolean;
+  /** Of a single step: what it changed, port by port. */
+  readonly ports?: readonly PortChange[];
+  /** When everything was made anew. */
+  readonly target?: Target;
+  readonly diagnostics: readonly Diagnostic[];
+};
+
+const quietMs = 1_000;
+
+/** More would make the boot slow, and the directory long: all of it is written anew then. */
+const mostSince = 500;
+
+/** The generation that the follower goes on from. */
+type Basis = { readonly generation: Generation; readonly last: number };
+
+export class Following {
+  readonly #site: Site;
+  #follower: Follower | undefined;
+  #basis: Basis | undefined;
+
+  constructor(site: Site) {
+    this.#site = site;
+  }
+
+  /** Somebody else may have changed what is loaded: the next time the kernel is asked. */
+  forget(): void {
+    this.#follower = undefined;
+    this.#basis = undefined;
+  }
+
+  /**
+   * Brings what is loaded up to date with the host.
+   * @returns undefined when nothing was ever applied
+   * @throws LoadRefused, and nothing was changed; HostError 'policy' when the policy does not fit the host at all
+   */
+  refresh(host: Host): Promise<Followed | undefined> {
+    return withLock(this.#site.state, this.#site.command, async () => {
+      const step = this.#step(host);
+      return step === undefined ? this.#refreshWhole(host) : this.#load(step, host);
+    });
+  }
+
+  /** Writes what changed since the generation was written into the generation itself: for when it is quiet. */
+  settle(): Promise<Followed | undefined> {
+    const host = this.#follower?.host;
+    const isDue = host !== undefined && (this.#basis?.last ?? 0) > 0;
+    return isDue
+      ? withLock(this.#site.state, this.#site.command, () => this.#refreshWhole(host))
+      : Promise.resolve(undefined);
+  }
+
+  #step(host: Host): Step | undefined {
+    if (this.#follower === undefined || !this.#isBasis()) return undefined;
+    const step = this.#follower.step(host);
+    if (step === undefined) this.forget();
+    return step;
+  }
+
+  /** No change waits, and nobody wrote a generation or a change of one since. */
+  #isBasis(): boolean {
+    const { state } = this.#site;
+    if (this.#basis === undefined || this.#basis.last >= mostSince || readPending(state) !== undefined) return false;
+    const { generation, last } = this.#basis;
+    const current = confirmedId(state);
+    if (current !== generation.id || readGenerationFile(state, current).rulesDigest !== generation.rulesDigest) {
+      return false;
+    }
+    return (sinceNumbers(state, generation).at(-1) ?? 0) === last;
+  }
+
+  /** The change is on the disk before it is loaded: after a crash no port is open that was closed before it. */
+  async #load(step: Step, host: Host): Promise<Followed> {
+    const { state, access } = this.#site;
+    const { portChanges: ports, diagnostics, changes } = step;
+    const basis = this.#basis;
+    if (step.text === '' || basis === undefined) return { changed: false, elementsOnly: true, ports, diagnostics };
+    if (Object.keys(step.fresh).length > 0) addNumbers(state, step.fresh);
+    const number = basis.last + 1;
+    const file = addSince(state, basis.generation, number, { nft: step.text, json: printSince(step, host) });
+    const result = await loadFile(access, { tool: 'nft', text: step.text }, file);
+    if (result.loaded) {
+      this.#basis = { ...basis, last: number };
+      return { changed: true, elementsOnly: isElementsOnly(changes), ports, diagnostics };
+    }
+    removeSince(state, basis.generation, number);
+    this.forget();
+    const policyFile = basis.generation.policyFile;
+    throw new LoadRefused(refusalOf({ tool: 'nft', text: step.text }, result.said, step.list, policyFile));
+  }
+
+  async #refreshWhole(host: Host): Promise<Followed | undefined> {
+    this.forget();
+    const refreshed = await refreshLocked(this.#site, host);
+    if (refreshed === undefined) return undefined;
+    const { target, changed, elementsOnly, diagnostics } = refreshed;
+    this.#begin(target, diagnostics);
+    // what was compiled is still in somebody's hands
+    setTimeout(giveMemoryBack, quietMs).unref();
+    return { changed, elementsOnly, target, diagnostics };
+  }
+
+  /** Only what is confirmed, and only by nft, is followed step by step. */
+  #begin(target: Target, diagnostics: readonly Diagnostic[]): void {
+    const { state } = this.#site;
+    const id = confirmedId(state);
+    const policy = parsePolicy(target.policyText, target.policy.file).value;
+    if (target.backend !== 'nft' || id === undefined || policy === undefined || readPending(state) !== undefined)
+      return;
+    const generation = readGenerationFile(state, id);
+    this.#follower = new Follower(target, policy, diagnostics);
+    this.#basis = { generation, last: sinceNumbers(state, generation).at(-1) ?? 0 };
+  }
+}

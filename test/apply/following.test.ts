@@ -1,0 +1,161 @@
+// Following in the kernel: a guest's coming and going is a transaction that the kernel takes, that is kept for the boot, and
+// that ends where a refresh of everything ends.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { applyTarget } from '../../src/apply/live/apply.ts';
+import { Following } from '../../src/apply/live/following.ts';
+import { refreshRules } from '../../src/apply/live/refresh.ts';
+import { readNumbering } from '../../src/apply/live/state.ts';
+import { readStatus } from '../../src/apply/live/status.ts';
+import { type Target, targetOfText } from '../../src/apply/target.ts';
+import type { Host } from '../../src/model/host.ts';
+import { mustRun, needsRoot } from '../support/namespace.ts';
+import { root } from '../support/run-cli.ts';
+import { type Guest, hostWith, LiveHost, policyText } from './live-host.ts';
+
+const many: Readonly<Record<string, Guest>> = Object.fromEntries(
+  Array.from({ length: 9 }, (_, at) => [
+    ['web', 'db', 'a', 'b', 'c', 'd', 'e', 'f', 'g'][at],
+    { ip: `10.0.0.${11 + at}`, port: `g${1 + at}`, mac: `52:54:00:00:00:${11 + at}` },
+  ]),
+);
+
+const everybody = ['g1', 'g2', 'g3', 'g4', 'g5', 'g6', 'g7', 'g8', 'g9'];
+
+function without(...gone: readonly string[]): Host {
+  return hostWith(everybody.filter((port) => !gone.includes(port)));
+}
+
+function targetFor(live: LiveHost, service: string, host: Host): Target {
+  const written = {
+    backend: 'nft',
+    arp: 'bound',
+    policyFile: 'policy.yaml',
+    policyText: policyText(service, many),
+  } as const;
+  const { value } = targetOfText(written, host, readNumbering(live.state));
+  assert.ok(value);
+  return value;
+}
+
+async function loadedHost(host: Host = without()): Promise<LiveHost> {
+  const live = await LiveHost.build();
+  await applyTarget(live.site, targetFor(live, 'ssh', host), {});
+  return live;
+}
+
+/** The files of changes since the generation was written. */
+function sinceFiles(live: LiveHost): readonly string[] {
+  const directory = join(live.state, 'confirmed');
+  return readdirSync(directory)
+    .filter((name) => name.startsWith('since-'))
+    .flatMap((name) => readdirSync(join(directory, name)).filter((file) => file.endsWith('.nft')));
+}
+
+async function boot(live: LiveHost): Promise<string> {
+  await live.reboot();
+  const { code, stderr } = await live.namespace.run(join(root, 'bin', 'bridgekeeper-boot'), [live.state]);
+  assert.equal(code, 0, stderr);
+  return live.digest();
+}
+
+suite('followed step by step', { skip: needsRoot }, () => {
+  test('each step is a transaction that the kernel takes, and ends where everything made anew ends', async (t) => {
+    const live = await loadedHost();
+    t.after(() => live.close());
+    const following = new Following(live.site);
+    assert.equal((await following.refresh(without()))?.changed, false);
+    const steps = [['g9'], ['g9', 'g8'], ['g8'], [], ['g1'], [], ['g4', 'g5'], ['g5']];
+    for (const [index, gone] of steps.entries()) {
+      const followed = await following.refresh(without(...gone));
+      assert.ok(followed?.changed, gone.join());
+      assert.deepEqual((await readStatus(live.site, without(...gone))).drift, []);
+      if (followed.target === undefined) assert.ok(followed.elementsOnly && (followed.ports?.length ?? 0) > 0);
+      if (index < 4) assert.equal(sinceFiles(live).length, index + 1);
+    }
+    const followed = await live.digest();
+    assert.equal((await refreshRules(live.site, without('g5')))?.changed, false);
+    assert.equal(await live.digest(), followed);
+  });
+
+  test('the machine goes down: the boot loads what was loaded', async (t) => {
+    const live = await loadedHost();
+    t.after(() => live.close());
+    const following = new Following(live.site);
+    await following.refresh(without());
+    await following.refresh(without('g9'));
+    await following.refresh(without('g9', 'g8'));
+    await following.refresh(without('g8'));
+    const before = await live.digest();
+    assert.equal(sinceFiles(live).length, 3);
+    assert.equal(await boot(live), before);
+    assert.doesNotMatch(
+      (await mustRun(live.namespace, 'nft', ['list', 'map', 'bridge', 'bk', 'in_guests'])).stdout,
+      /"g8"/,
+    );
+    // and whoever begins anew writes it as a whole
+    const again = new Following(live.site);
+    assert.equal((await again.refresh(without('g8')))?.changed, false);
+    assert.deepEqual(sinceFiles(live), []);
+    assert.equal(await boot(live), before);
+  });
+
+  test('what is quiet is written as a whole, and says the same', async (t) => {
+    const live = await loadedHost();
+    t.after(() => live.close());
+    const following = new Following(live.site);
+    await following.refresh(without('g9'));
+    await following.refresh(without('g8'));
+    assert.equal(sinceFiles(live).length, 1);
+    const before = await live.digest();
+    await following.settle();
+    assert.deepEqual(sinceFiles(live), []);
+    assert.equal(await boot(live), before);
+  });
+
+  test('rules that were never there get numbers, which nobody else gets', async (t) => {
+    const live = await loadedHost(without('g9'));
+    t.after(() => live.close());
+    const following = new Following(live.site);
+    await following.refresh(without('g9'));
+    const known = readNumbering(live.state);
+    await following.refresh(without());
+    assert.ok(existsSync(join(live.state, 'numbers.more')));
+    const now = readNumbering(live.state);
+    const fresh = Object.keys(now).filter((id) => !(id in known));
+    assert.deepEqual(fresh.toSorted(), ['guest/g/in/source', 'guest/g/out/destination', 'guest/g/out/source']);
+    assert.equal(new Set(Object.values(now)).size, Object.keys(now).length);
+    await following.settle();
+    assert.deepEqual(readNumbering(live.state), now);
+  });
+
+  test('somebody flushed the rules: the step is refused, nothing is kept of it, and the next time all is put right', async (t) => {
+    const live = await loadedHost();
+    t.after(() => live.close());
+    const following = new Following(live.site);
+    await following.refresh(without());
+    await mustRun(live.namespace, 'nft', ['flush', 'ruleset']);
+    await assert.rejects(following.refresh(without('g9')), { code: 'load-refused' });
+    assert.deepEqual(sinceFiles(live), []);
+    assert.equal((await following.refresh(without('g9')))?.changed, true);
+    assert.deepEqual((await readStatus(live.site, without('g9'))).drift, []);
+  });
+
+  test('another policy, or a change that waits: everything is made anew from it', async (t) => {
+    const live = await loadedHost();
+    t.after(() => live.close());
+    const following = new Following(live.site);
+    await following.refresh(without());
+    await applyTarget(live.site, targetFor(live, 'http', without()), {});
+    const followed = await following.refresh(without('g9'));
+    assert.match(followed?.target?.policyText ?? '', /service: http/);
+    await applyTarget(live.site, targetFor(live, 'ssh', without('g9')), { confirmSeconds: 2 });
+    const waiting = await following.refresh(without());
+    assert.match(waiting?.target?.policyText ?? '', /service: ssh/);
+    await live.untilStage('rolled-back');
+    await following.refresh(without());
+    assert.deepEqual((await readStatus(live.site, without())).drift, []);
+  });
+});
