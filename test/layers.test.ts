@@ -72,6 +72,11 @@ const layers: Readonly<Record<string, Layer>> = {
     machine: 'all',
     because: "ufw's files, its start-up errors, and enabling it without locking anybody out",
   },
+  follow: {
+    imports: ['model', 'policy', 'topology', 'machine', 'apply'],
+    machine: 'all',
+    because: 'the daemon: looks again and again what is so, and lets apply/ change it',
+  },
   cli: {
     imports: [
       'model',
@@ -91,6 +96,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'watch',
       'doctor',
       'ufw',
+      'follow',
     ],
     packages: ['commander', 'diff', 'zod'],
     machine: 'all',

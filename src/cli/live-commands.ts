@@ -5,6 +5,7 @@ import { confirm, rollback } from './confirm.ts';
 import { arpOption, backendOption, outputOption, type Run, withFacts } from './options.ts';
 import { diff, plan } from './plan.ts';
 import { seconds } from './seconds.ts';
+import { serve } from './serve.ts';
 import { status } from './status.ts';
 
 const stateOption = (): Option =>
@@ -52,4 +53,7 @@ export function addLiveCommands(program: Command, run: Run): void {
   aboutState(program, 'status', 'show what is loaded, what waits, what was counted, and what somebody else changed')
     .addOption(hostOption())
     .action((options) => run(status(options)));
+  aboutState(program, 'serve', 'keep the rules in step with guests that come and go, and notice what somebody changes')
+    .option('--policy <file>', 'whose changes are reported (they are for apply)', '/etc/bridgekeeper/policy.yaml')
+    .action((options) => run(serve(options)));
 }

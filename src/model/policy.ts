@@ -56,6 +56,8 @@ export type Policy = {
   readonly dhcp?: NameRef;
   /** Interface name patterns (trailing `*`) of ports that stay closed until they are known. */
   readonly guestPorts: readonly string[];
+  /** Whether `serve` puts right what somebody else changed in the loaded rules, or only reports it. */
+  readonly restoreDrift: boolean;
   readonly file: string;
 };
 

@@ -72,6 +72,7 @@ function policyOf(tree: Tree, file: string, lines: readonly Line[]): Policy {
     allow: permissionsOf(lines),
     ...(dhcp === undefined ? {} : { dhcp }),
     guestPorts: wordsOf(childAt(tree, 'guest-ports')).map(({ text }) => text),
+    restoreDrift: childAt(tree, 'restore-drift') === undefined || isTrue(childAt(tree, 'restore-drift')),
     file,
   };
 }

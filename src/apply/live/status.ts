@@ -4,10 +4,13 @@ import type { Host } from '../../model/host.ts';
 import { iptablesCounts, nftCounts, type RuleCount, ruleCounts } from '../counters.ts';
 import { type Drift, hostDrift, rulesDrift } from '../drift.ts';
 import type { Journal, Stage } from '../journal.ts';
+import { obstacles } from '../obstacles.ts';
 import { readBridgeCalls } from './bridge-calls.ts';
 import { currentGeneration, type Kept, listOfGeneration, rulesOfGeneration } from './facts.ts';
 import { listOwn, loadedFrom } from './kernel.ts';
+import { readOthers } from './others.ts';
 import { readPending, timerPid } from './pending.ts';
+import { presenceLeftBehind } from './presence.ts';
 import type { Site } from './site.ts';
 
 export type Status = {
@@ -25,6 +28,7 @@ export async function readStatus({ access, state }: Pick<Site, 'access' | 'state
   const listing = await listOwn(access, 'with counters');
   const loaded = loadedFrom(listing);
   const list = current === undefined ? undefined : listOfGeneration(state, current);
+  const calls = await readBridgeCalls(access);
   const counts = current?.backend === 'iptables' ? iptablesCounts(listing.iptables) : nftCounts(listing.nft);
   return {
     ...(current === undefined ? {} : { current }),
@@ -34,7 +38,9 @@ export async function readStatus({ access, state }: Pick<Site, 'access' | 'state
     counts: list === undefined ? [] : ruleCounts(list, counts),
     drift: [
       ...rulesDrift(loaded, current === undefined ? undefined : rulesOfGeneration(current)),
-      ...(list === undefined ? [] : hostDrift(host, list.ground, await readBridgeCalls(access))),
+      ...(list === undefined ? [] : hostDrift(host, list.ground, calls)),
+      ...(list === undefined ? [] : obstacles(await readOthers(access), list.ground, calls.deaf)),
+      ...(await presenceLeftBehind(access, state)),
     ],
   };
 }

@@ -1,0 +1,31 @@
+// What somebody else changed in our rules, read so that no change of our own is seen half done.
+import type { Ruleset } from '../../model/ruleset.ts';
+import { type Drift, rulesDrift } from '../drift.ts';
+import { currentGeneration, rulesOfGeneration } from './facts.ts';
+import { readLoaded } from './kernel.ts';
+import { withLock } from './lock.ts';
+import { readPending } from './pending.ts';
+import { settle } from './settle.ts';
+import type { Site } from './site.ts';
+
+const attempts = 3;
+
+/**
+ * @param expected what should be loaded, if it is known; without it the generation is read
+ * @throws HostError 'locked', 'unreadable' and what the tools refuse
+ */
+export function readOwnDrift(site: Site, expected?: Ruleset): Promise<readonly Drift[]> {
+  return withLock(site.state, site.command, async () => {
+    for (let attempt = 1; ; attempt++) {
+      await settle(site);
+      const stage = readPending(site.state)?.stage;
+      const current = currentGeneration(site.state, readPending(site.state));
+      if (current === undefined) return [];
+      const loaded = await readLoaded(site.access);
+      // the timer that takes a change back asks for no lock
+      if (readPending(site.state)?.stage === stage || attempt === attempts) {
+        return rulesDrift(loaded, expected ?? rulesOfGeneration(current));
+      }
+    }
+  });
+}

@@ -1,0 +1,129 @@
+// The host as it is -> the rules in force, in one transaction, and the table of present devices after it. The order is what
+// keeps a name that was given to another device from being open: devices are read first, then who they are; then the rules
+// for them are loaded; and only then those very devices may pass.
+import { type Kept, listOfGeneration, targetOfGeneration } from '../apply/live/facts.ts';
+import { type BridgePort, PresenceTable } from '../apply/live/presence.ts';
+import { type Refreshed, refreshRules } from '../apply/live/refresh.ts';
+import type { Site } from '../apply/live/site.ts';
+import { listChanges, type PortChange } from '../apply/rule-changes.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Host } from '../model/host.ts';
+import { HostError } from '../model/host-error.ts';
+import type { Ground, RuleList } from '../model/rule-list.ts';
+import type { Ruleset } from '../model/ruleset.ts';
+import { askedAgents } from '../topology/asked-agents.ts';
+import { readHost } from '../topology/read.ts';
+import type { Applied } from './applied.ts';
+
+export type Followed = {
+  readonly ports: readonly PortChange[];
+  readonly diagnostics: readonly Diagnostic[];
+  /** Ports that nobody knows and that the loaded rules do not name yet, because drift is only reported. */
+  readonly strangers: readonly string[];
+};
+
+export class InStep {
+  readonly #site: Site;
+  readonly #presence: PresenceTable;
+  #loaded: Ruleset | undefined;
+  #list: RuleList | undefined;
+
+  constructor(site: Site) {
+    this.#site = site;
+    this.#presence = new PresenceTable(site.access);
+  }
+
+  /** What was loaded last, as far as this process knows. */
+  get loaded(): Ruleset | undefined {
+    return this.#loaded;
+  }
+
+  get ground(): Ground | undefined {
+    return this.#list?.ground;
+  }
+
+  /** Other rules are in force now: nothing is known of what is loaded. */
+  forget(kept: Kept): void {
+    this.#loaded = undefined;
+    this.#list = listOfGeneration(this.#site.state, kept);
+  }
+
+  /** False when somebody changed the table of present devices: it is made anew with the next step. */
+  async isPresenceIntact(): Promise<boolean> {
+    const isIntact = await this.#presence.isIntact();
+    if (!isIntact) this.#presence.forget();
+    return isIntact;
+  }
+
+  /** Our rules were read and are as they should be. */
+  knows(ruleset: Ruleset): void {
+    this.#loaded ??= ruleset;
+  }
+
+  /**
+   * @param devices read before anything else
+   * @param how 'anew': the kernel's rules are read, and what somebody changed in ours is put right
+   * @throws LoadRefused, HostError: the rules are as they were, and what came since is closed
+   */
+  async follow(
+    devices: readonly BridgePort[],
+    { policy, kept }: Applied,
+    how: 'by elements' | 'anew',
+  ): Promise<Followed> {
+    const { value: host, diagnostics } = await readHost(askedAgents(policy));
+    if (host === undefined) throw new HostError('host', diagnostics[0]?.message ?? 'this host cannot be described');
+    const strangers = policy?.restoreDrift === false ? this.#strangers(kept, host) : [];
+    const refreshed = await this.#refresh(withoutPorts(host, strangers), how);
+    if (refreshed === undefined) return { ports: [], diagnostics, strangers };
+    const { list, ruleset } = refreshed.target;
+    const { ports } = listChanges(this.#list, list);
+    this.#list = list;
+    this.#loaded = ruleset;
+    await this.#admit(devices);
+    return { ports, diagnostics: [...diagnostics, ...refreshed.diagnostics], strangers };
+  }
+
+  async #refresh(host: Host, how: 'by elements' | 'anew'): Promise<Refreshed | undefined> {
+    const known = how === 'anew' ? undefined : this.#loaded;
+    try {
+      return await refreshRules(this.#site, host, known);
+    } catch (error) {
+      // what was believed to be loaded may be wrong
+      this.#loaded = undefined;
+      throw error;
+    }
+  }
+
+  /** New ports with nobody behind them. */
+  #strangers(kept: Kept, host: Host): readonly string[] {
+    const known = new Set(this.#list?.ground.bridges.flatMap(({ ports }) => ports.map(({ name }) => name)));
+    const wanted = targetOfGeneration(this.#site.state, kept, host)?.list.ground.bridges ?? [];
+    return wanted.flatMap(({ ports }) =>
+      ports.filter(({ name, kind }) => kind === 'closed' && !known.has(name)).map(({ name }) => name),
+    );
+  }
+
+  /** The devices on managed bridges that were looked at may pass as what the rules say of their names. */
+  async #admit(devices: readonly BridgePort[]): Promise<void> {
+    const bridges = this.#list?.ground.bridges ?? [];
+    const managed = new Set(bridges.map(({ name }) => name));
+    await this.#presence.update({
+      guests: bridges.flatMap(({ ports }) => ports.filter(({ kind }) => kind === 'guest').map(({ name }) => name)),
+      ports: devices.filter(({ bridge }) => managed.has(bridge)),
+    });
+  }
+
+  /** Nobody looks any more: names alone count again. */
+  async end(): Promise<void> {
+    await this.#presence.remove();
+  }
+}
+
+function withoutPorts(host: Host, names: readonly string[]): Host {
+  if (names.length === 0) return host;
+  const bridges = host.bridges.map((bridge) => ({
+    ...bridge,
+    ports: bridge.ports.filter(({ name }) => !names.includes(name)),
+  }));
+  return { ...host, bridges };
+}
