@@ -70,7 +70,9 @@ export class InStep {
     { policy, kept }: Applied,
     how: 'by elements' | 'anew',
   ): Promise<Followed> {
-    const { value: host, diagnostics } = await readHost(askedAgents(policy));
+    await this.#close(devices);
+    const { value, diagnostics } = await readHost(askedAgents(policy));
+    const host = value && onlyDevices(value, devices);
     if (host === undefined) throw new HostError('host', diagnostics[0]?.message ?? 'this host cannot be described');
     const strangers = policy?.restoreDrift === false ? this.#strangers(kept, host) : [];
     const refreshed = await this.#refresh(withoutPorts(host, strangers), how);
@@ -103,6 +105,15 @@ export class InStep {
     );
   }
 
+  /** Names that are new are nobody's yet, also while the rules already open them. */
+  async #close(devices: readonly BridgePort[]): Promise<void> {
+    const bridges = this.#list?.ground.bridges ?? [];
+    const managed = new Set(bridges.map(({ name }) => name));
+    const known = new Set(bridges.flatMap(({ ports }) => ports.map(({ name }) => name)));
+    const strange = devices.filter(({ name, bridge }) => managed.has(bridge) && !known.has(name));
+    if (strange.length > 0) await this.#presence.close(strange.map(({ name }) => name));
+  }
+
   /** The devices on managed bridges that were looked at may pass as what the rules say of their names. */
   async #admit(devices: readonly BridgePort[]): Promise<void> {
     const bridges = this.#list?.ground.bridges ?? [];
@@ -117,6 +128,13 @@ export class InStep {
   async end(): Promise<void> {
     await this.#presence.remove();
   }
+}
+
+/** What came to a bridge after its devices were read waits for the next look. */
+function onlyDevices(host: Host, devices: readonly BridgePort[]): Host {
+  const read = new Set(devices.map(({ name }) => name));
+  const newer = host.bridges.flatMap(({ ports }) => ports.map(({ name }) => name)).filter((name) => !read.has(name));
+  return withoutPorts(host, newer);
 }
 
 function withoutPorts(host: Host, names: readonly string[]): Host {

@@ -76,6 +76,14 @@ export class PresenceTable {
     return code === 0 && isPresence(jsonOf(stdout.toString('utf8')), this.#loaded);
   }
 
+  /** These names are closed too, whatever device has them. Nothing is done before there is a table. */
+  async close(names: readonly string[]): Promise<void> {
+    const was = this.#loaded;
+    if (was === undefined) return;
+    const ports = was.ports.filter(({ name }) => !names.includes(name));
+    await this.update({ ports, guests: [...new Set([...was.guests, ...names])] });
+  }
+
   /** @throws HostError 'tool-failed'; the table is as it was then, or will be made anew */
   async update(presence: Presence): Promise<void> {
     const was = this.#loaded;
