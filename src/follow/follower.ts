@@ -138,19 +138,15 @@ export class Follower {
   }
 
   async #rules(applied: Applied): Promise<void> {
-    const found = await this.#ownDrift(applied);
+    const found = await readOwnDrift(this.#site);
     if (found.length > 0 && applied.policy?.restoreDrift !== false) await this.#restore('rules', found, applied);
     else this.#tellDrift('rules', found);
-  }
-
-  async #ownDrift({ kept }: Applied): Promise<readonly Drift[]> {
-    return readOwnDrift(this.#site, this.#inStep.loaded ?? rulesOfGeneration(kept));
   }
 
   /** What is still so afterwards could not be put right. */
   async #restore(about: string, found: readonly Drift[], applied: Applied): Promise<void> {
     await this.#follow(await readBridgePorts(this.#site.access), applied, 'anew');
-    const left = about === 'rules' ? await this.#ownDrift(applied) : await this.#switchDrift();
+    const left = about === 'rules' ? await readOwnDrift(this.#site) : await this.#switchDrift();
     const words = new Set(left.map((one) => one.words));
     for (const drift of shortened(found.filter((one) => !words.has(one.words)))) this.#tellOne(drift, 'restored');
     this.#tellDrift(about, left);

@@ -1,5 +1,4 @@
 // What somebody else changed in our rules, read so that no change of our own is seen half done.
-import type { Ruleset } from '../../model/ruleset.ts';
 import { type Drift, rulesDrift } from '../drift.ts';
 import { currentGeneration, rulesOfGeneration } from './facts.ts';
 import { readLoaded } from './kernel.ts';
@@ -11,10 +10,10 @@ import type { Site } from './site.ts';
 const attempts = 3;
 
 /**
- * @param expected what should be loaded, if it is known; without it the generation is read
+ * Which generation should be loaded is asked under the lock, too: it may be another one than a moment ago.
  * @throws HostError 'locked', 'unreadable' and what the tools refuse
  */
-export function readOwnDrift(site: Site, expected?: Ruleset): Promise<readonly Drift[]> {
+export function readOwnDrift(site: Site): Promise<readonly Drift[]> {
   return withLock(site.state, site.command, async () => {
     for (let attempt = 1; ; attempt++) {
       await settle(site);
@@ -24,7 +23,7 @@ export function readOwnDrift(site: Site, expected?: Ruleset): Promise<readonly D
       const loaded = await readLoaded(site.access);
       // the timer that takes a change back asks for no lock
       if (readPending(site.state)?.stage === stage || attempt === attempts) {
-        return rulesDrift(loaded, expected ?? rulesOfGeneration(current));
+        return rulesDrift(loaded, rulesOfGeneration(current));
       }
     }
   });
