@@ -113,7 +113,9 @@ export class Follower {
   }
 
   async #follow(devices: readonly BridgePort[], applied: Applied, how: 'by elements' | 'anew'): Promise<void> {
-    if (how === 'by elements') this.#inStep.knows(rulesOfGeneration(applied.kept));
+    if (how === 'by elements' && this.#inStep.loaded === undefined) {
+      this.#inStep.knows(rulesOfGeneration(applied.kept));
+    }
     const followed = await this.#inStep.follow(devices, applied, how);
     this.#applied.isOurs();
     this.#tellFollowed(followed);
@@ -138,7 +140,11 @@ export class Follower {
   }
 
   async #rules(applied: Applied): Promise<void> {
-    const found = await readOwnDrift(this.#site);
+    const { drift: found, expected } = await readOwnDrift(this.#site);
+    // without restoring, what should be loaded is what elements are reckoned from
+    if (expected !== undefined && (found.length === 0 || applied.policy?.restoreDrift === false)) {
+      this.#inStep.knows(expected);
+    }
     if (found.length > 0 && applied.policy?.restoreDrift !== false) await this.#restore('rules', found, applied);
     else this.#tellDrift('rules', found);
   }
@@ -146,7 +152,7 @@ export class Follower {
   /** What is still so afterwards could not be put right. */
   async #restore(about: string, found: readonly Drift[], applied: Applied): Promise<void> {
     await this.#follow(await readBridgePorts(this.#site.access), applied, 'anew');
-    const left = about === 'rules' ? await readOwnDrift(this.#site) : await this.#switchDrift();
+    const left = about === 'rules' ? (await readOwnDrift(this.#site)).drift : await this.#switchDrift();
     const words = new Set(left.map((one) => one.words));
     for (const drift of shortened(found.filter((one) => !words.has(one.words)))) this.#tellOne(drift, 'restored');
     this.#tellDrift(about, left);
@@ -164,7 +170,7 @@ export class Follower {
 
   async #switchDrift(): Promise<readonly Drift[]> {
     const { ground } = this.#inStep;
-    if (ground === undefined) return [];
+    if (ground === undefined || isCalledForAll()) return [];
     return hostDrift({ bridges: [] }, ground, await readBridgeCalls(this.#site.access)).filter(
       ({ kind }) => kind === 'sysctl',
     );
@@ -223,6 +229,15 @@ function shortened(found: readonly Drift[]): readonly Drift[] {
 /** That a guest does not run, and so has no port, is no news. */
 function isNews(diagnostic: Diagnostic): boolean {
   return hasErrors([diagnostic]) ? diagnostic.code !== 'unknown-port' : diagnostic.span.file === '<host>';
+}
+
+/** The switch for all bridges, which spares to ask for each of them. */
+function isCalledForAll(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/bridge/bridge-nf-call-iptables', 'utf8').trim() === '1';
+  } catch {
+    return false;
+  }
 }
 
 /** Tables of the old iptables, whose changes nobody announces. */

@@ -3,13 +3,13 @@
 // for them are loaded; and only then those very devices may pass.
 import { type Kept, listOfGeneration, targetOfGeneration } from '../apply/live/facts.ts';
 import { type BridgePort, PresenceTable } from '../apply/live/presence.ts';
-import { type Refreshed, refreshRules } from '../apply/live/refresh.ts';
+import { refreshRules } from '../apply/live/refresh.ts';
 import type { Site } from '../apply/live/site.ts';
 import { listChanges, type PortChange } from '../apply/rule-changes.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
-import type { Ground, RuleList } from '../model/rule-list.ts';
+import type { Ground, GroundPort, RuleList } from '../model/rule-list.ts';
 import type { Ruleset } from '../model/ruleset.ts';
 import { askedAgents } from '../topology/asked-agents.ts';
 import { readHost } from '../topology/read.ts';
@@ -22,11 +22,15 @@ export type Followed = {
   readonly strangers: readonly string[];
 };
 
+type Loaded = Pick<Followed, 'ports' | 'diagnostics'>;
+
 export class InStep {
   readonly #site: Site;
   readonly #presence: PresenceTable;
   #loaded: Ruleset | undefined;
   #list: RuleList | undefined;
+  /** Ports of managed bridges, and what the loaded rules take them for. */
+  #kinds = new Map<string, GroundPort['kind']>();
 
   constructor(site: Site) {
     this.#site = site;
@@ -46,6 +50,7 @@ export class InStep {
   forget(kept: Kept): void {
     this.#loaded = undefined;
     this.#list = listOfGeneration(this.#site.state, kept);
+    this.#kinds = kindsOf(this.#list?.ground);
   }
 
   /** False when somebody changed the table of present devices: it is made anew with the next step. */
@@ -75,20 +80,27 @@ export class InStep {
     const host = value && onlyDevices(value, devices);
     if (host === undefined) throw new HostError('host', diagnostics[0]?.message ?? 'this host cannot be described');
     const strangers = policy?.restoreDrift === false ? this.#strangers(kept, host) : [];
-    const refreshed = await this.#refresh(withoutPorts(host, strangers), how);
-    if (refreshed === undefined) return { ports: [], diagnostics, strangers };
-    const { list, ruleset } = refreshed.target;
-    const { ports } = listChanges(this.#list, list);
-    this.#list = list;
-    this.#loaded = ruleset;
+    const loaded = await this.#load(withoutPorts(host, strangers), how);
+    if (loaded === undefined) return { ports: [], diagnostics, strangers };
+    for (const { port, kind } of loaded.ports) {
+      if (kind === undefined) this.#kinds.delete(port);
+      else this.#kinds.set(port, kind);
+    }
     await this.#admit(devices);
-    return { ports, diagnostics: [...diagnostics, ...refreshed.diagnostics], strangers };
+    return { ports: loaded.ports, diagnostics: [...diagnostics, ...loaded.diagnostics], strangers };
   }
 
-  async #refresh(host: Host, how: 'by elements' | 'anew'): Promise<Refreshed | undefined> {
+  /** The only place that has rules loaded. */
+  async #load(host: Host, how: 'by elements' | 'anew'): Promise<Loaded | undefined> {
     const known = how === 'anew' ? undefined : this.#loaded;
     try {
-      return await refreshRules(this.#site, host, known);
+      const refreshed = await refreshRules(this.#site, host, known);
+      if (refreshed === undefined) return undefined;
+      const { list, ruleset } = refreshed.target;
+      const { ports } = listChanges(this.#list, list);
+      this.#list = list;
+      this.#loaded = ruleset;
+      return { ports, diagnostics: refreshed.diagnostics };
     } catch (error) {
       // what was believed to be loaded may be wrong
       this.#loaded = undefined;
@@ -98,36 +110,37 @@ export class InStep {
 
   /** New ports with nobody behind them. */
   #strangers(kept: Kept, host: Host): readonly string[] {
-    const known = new Set(this.#list?.ground.bridges.flatMap(({ ports }) => ports.map(({ name }) => name)));
     const wanted = targetOfGeneration(this.#site.state, kept, host)?.list.ground.bridges ?? [];
     return wanted.flatMap(({ ports }) =>
-      ports.filter(({ name, kind }) => kind === 'closed' && !known.has(name)).map(({ name }) => name),
+      ports.filter(({ name, kind }) => kind === 'closed' && !this.#kinds.has(name)).map(({ name }) => name),
     );
+  }
+
+  #managed(devices: readonly BridgePort[]): readonly BridgePort[] {
+    const managed = new Set(this.#list?.ground.bridges.map(({ name }) => name));
+    return devices.filter(({ bridge }) => managed.has(bridge));
   }
 
   /** Names that are new are nobody's yet, also while the rules already open them. */
   async #close(devices: readonly BridgePort[]): Promise<void> {
-    const bridges = this.#list?.ground.bridges ?? [];
-    const managed = new Set(bridges.map(({ name }) => name));
-    const known = new Set(bridges.flatMap(({ ports }) => ports.map(({ name }) => name)));
-    const strange = devices.filter(({ name, bridge }) => managed.has(bridge) && !known.has(name));
+    const strange = this.#managed(devices).filter(({ name }) => !this.#kinds.has(name));
     if (strange.length > 0) await this.#presence.close(strange.map(({ name }) => name));
   }
 
   /** The devices on managed bridges that were looked at may pass as what the rules say of their names. */
   async #admit(devices: readonly BridgePort[]): Promise<void> {
-    const bridges = this.#list?.ground.bridges ?? [];
-    const managed = new Set(bridges.map(({ name }) => name));
-    await this.#presence.update({
-      guests: bridges.flatMap(({ ports }) => ports.filter(({ kind }) => kind === 'guest').map(({ name }) => name)),
-      ports: devices.filter(({ bridge }) => managed.has(bridge)),
-    });
+    const guests = [...this.#kinds].filter(([, kind]) => kind === 'guest').map(([name]) => name);
+    await this.#presence.update({ guests, ports: this.#managed(devices) });
   }
 
   /** Nobody looks any more: names alone count again. */
   async end(): Promise<void> {
     await this.#presence.remove();
   }
+}
+
+function kindsOf(ground: Ground | undefined): Map<string, GroundPort['kind']> {
+  return new Map(ground?.bridges.flatMap(({ ports }) => ports.map(({ name, kind }) => [name, kind] as const)));
 }
 
 /** What came to a bridge after its devices were read waits for the next look. */
