@@ -11,7 +11,7 @@ const count = Number(process.argv[2] ?? 4_000);
 const perBridge = 1_000;
 const program = join(import.meta.dirname, '..', 'src', 'cli', 'bridgekeeper.ts');
 /** As bin/bridgekeeper has them. */
-const limits = ['--max-semi-space-size=2'];
+const limits = ['--max-semi-space-size=1', '--expose-gc'];
 const ticksPerSecond = 100;
 const idleSeconds = 20;
 

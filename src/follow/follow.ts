@@ -37,7 +37,9 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   const processes = new OwnProcesses();
   const access = processes.remembering(site.access);
   const wakes = new Wakes();
-  const listening = listeners(wakes, processes).map((listener) => listen(access, listener, signal));
+  const enough = new AbortController();
+  const until = AbortSignal.any([signal, enough.signal]);
+  const listening = listeners(wakes, processes).map((listener) => listen(access, listener, until));
   const stopWatching = watchState(site.state, wakes);
   const follower = new Follower({ ...site, access }, policyFile, tell);
   const ready = readiness(access);
@@ -55,6 +57,7 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
     await follower.end();
   } finally {
     stopWatching();
+    enough.abort();
     await Promise.all(listening);
   }
   tell({ kind: 'ended', words: 'not following any more; the rules stay as they are' });

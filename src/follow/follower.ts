@@ -15,6 +15,7 @@ import { type Diagnostic, hasErrors, printDiagnostic } from '../model/diagnostic
 import { HostError } from '../model/host-error.ts';
 import type { Ground } from '../model/rule-list.ts';
 import { type Applied, AppliedRules } from './applied.ts';
+import { collectGarbage } from './garbage.ts';
 import type { Happening } from './happening.ts';
 import { type Followed, InStep } from './in-step.ts';
 import { Pace } from './pace.ts';
@@ -35,6 +36,7 @@ export class Follower {
   readonly #portsPace = new Pace(soonMs);
   readonly #hostPace = new Pace(lateMs);
   readonly #rulesPace = new Pace(lateMs);
+  readonly #retryPace = new Pace(soonMs);
   readonly #standing = {
     faults: new Standing<Happening>(),
     drift: new Map<string, Standing<Drift>>(),
@@ -43,6 +45,8 @@ export class Follower {
   };
   #devices = '';
   #isBehind = true;
+  /** This look read or compiled everything. */
+  #isLarge = false;
 
   constructor(site: Site, policyFile: string, tell: (happening: Happening) => void) {
     this.#site = site;
@@ -62,7 +66,10 @@ export class Follower {
       this.#isBehind = true;
       troubles.set(error.message, { kind: 'trouble', words: error.message });
     }
-    this.#tellBegun(this.#standing.trouble, troubles);
+    if (this.#isLarge) collectGarbage();
+    this.#isLarge = false;
+    // until all was looked at again it is not over
+    if (troubles.size > 0 || !this.#isBehind) this.#tellBegun(this.#standing.trouble, troubles);
   }
 
   async #look(reasons: ReadonlySet<Reason>): Promise<void> {
@@ -74,14 +81,19 @@ export class Follower {
     }
     if (isOther) this.#inStep.forget(applied.kept);
     if (reasons.has('again')) this.#file.forget();
-    const isAll = isOther || reasons.has('again') || this.#isBehind;
+    const isAll = isOther || reasons.has('again') || (this.#isBehind && this.#retryPace.isDue());
+    if (isAll) await this.#retryPace.timed(() => this.#lookInOrder(reasons, applied, isAll));
+    else await this.#lookInOrder(reasons, applied, isAll);
+    if (isAll) this.#isBehind = false;
+  }
+
+  async #lookInOrder(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
     // where rules are missing everything is open: that comes before all else
     await this.#lookAtRules(reasons, applied, isAll);
     if (reasons.has('presence')) await this.#lookAtPresence(applied);
     await this.#lookAtPorts(reasons, applied, isAll);
     await this.#lookAtSwitches(reasons, applied, isAll);
     this.#tellFile(applied);
-    this.#isBehind = false;
   }
 
   /** Ours alone: it is put right whatever the policy says of the rules. */
@@ -116,6 +128,7 @@ export class Follower {
     if (how === 'by elements' && this.#inStep.loaded === undefined) {
       this.#inStep.knows(rulesOfGeneration(applied.kept));
     }
+    this.#isLarge = true;
     const followed = await this.#inStep.follow(devices, applied, how);
     this.#applied.isOurs();
     this.#tellFollowed(followed);
@@ -140,6 +153,7 @@ export class Follower {
   }
 
   async #rules(applied: Applied): Promise<void> {
+    this.#isLarge = true;
     const { drift: found, expected } = await readOwnDrift(this.#site);
     // without restoring, what should be loaded is what elements are reckoned from
     if (expected !== undefined && (found.length === 0 || applied.policy?.restoreDrift === false)) {

@@ -1,4 +1,5 @@
 // Why the host is to be looked at again. Many reasons at once are one look; what comes during a look leads to the next.
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Reason =
   /** A link, or a port of a bridge. */
@@ -17,6 +18,9 @@ export type Reason =
   | 'again'
   | 'time';
 
+/** A guest that starts is announced several times: its device, its bridge, its being up. */
+const gatherMs = 10;
+
 export class Wakes {
   #reasons = new Set<Reason>();
   #awaited: (() => void) | undefined;
@@ -29,6 +33,7 @@ export class Wakes {
   /** What came since the last call; after so many milliseconds time itself is the reason. */
   async next(ms: number, signal: AbortSignal): Promise<ReadonlySet<Reason>> {
     if (this.#reasons.size === 0 && !signal.aborted) await this.#something(ms, signal);
+    if (this.#reasons.size > 0) await sleep(gatherMs);
     const reasons = this.#reasons;
     this.#reasons = new Set();
     return reasons.size === 0 ? new Set(['time']) : reasons;

@@ -1,6 +1,7 @@
 // What somebody else does to the rules, the switches and the bridges: noticed within two seconds, put right or reported, and
 // recorded; with `restore-drift: false` only reported, and `status` ends with 6.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
@@ -222,6 +223,8 @@ suite('drift', { skip: needsRoot }, () => {
   });
 });
 
+const needsNotify = existsSync('/usr/bin/systemd-notify') ? false : 'needs systemd-notify';
+
 suite('the daemon', { skip: needsRoot }, () => {
   test('one for each state directory; SIGTERM ends it well, and the rules stay', async (t) => {
     const { host, serving, right } = await served(t, 'restoring');
@@ -257,7 +260,7 @@ suite('the daemon', { skip: needsRoot }, () => {
       async () => host.file('policy.yaml', 'guests: {\n'),
       isPolicy(/has faults: the policy that was applied stays/),
     );
-    assert.ok(serving.heard.some(isPolicy(/policy\.yaml:\d+:\d+: error\[syntax\]/)));
+    await serving.until(isPolicy(/policy\.yaml:\d+:\d+: error\[syntax\]/), 2_000);
     assert.equal(await host.digest(), right);
     const policy = host.file('policy.yaml', policyText('http'));
     await host.mustRun(['apply', '--policy', policy, '--no-confirm']);
@@ -304,7 +307,6 @@ suite('the daemon', { skip: needsRoot }, () => {
     const listener = `import socket,sys
 s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("bound",flush=True)
 while True: print(s.recv(4096).decode().replace("\\n"," "),flush=True)`;
-    const { spawn } = await import('node:child_process');
     const python = spawn('python3', ['-c', listener, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
     t.after(() => python.kill());
     let said = '';
