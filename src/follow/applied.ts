@@ -33,9 +33,10 @@ export class AppliedRules {
     return { applied: this.#applied, isOther };
   }
 
-  /** A refresh writes the generation anew: that is no other one. */
+  /** A refresh writes the generation anew: that is no other one. What somebody applied meanwhile is one. */
   isOurs(): void {
-    this.#mark = this.#markNow();
+    const mark = this.#markNow();
+    if (generationOf(mark) === generationOf(this.#mark)) this.#mark = mark;
   }
 
   /** The time of a change that waits is over, and who should take it back is dead. */
@@ -53,4 +54,9 @@ export class AppliedRules {
     const stat = statSync(file, { throwIfNoEntry: false, bigint: true });
     return `${id} ${pending?.stage ?? ''} ${stat?.ino} ${stat?.mtimeNs}`;
   }
+}
+
+/** Number and stage; the rest changes with every refresh. */
+function generationOf(mark: string): string {
+  return mark.split(' ').slice(0, 2).join(' ');
 }

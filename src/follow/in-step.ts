@@ -62,7 +62,7 @@ export class InStep {
 
   /** Our rules were read and are as they should be. */
   knows(ruleset: Ruleset): void {
-    this.#loaded ??= ruleset;
+    this.#loaded = ruleset;
   }
 
   /**
