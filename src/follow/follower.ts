@@ -25,7 +25,8 @@ import type { Reason } from './wakes.ts';
 
 /** Milliseconds between looks that nothing was the reason for: one costs little, the other reads everything. */
 const soonMs = 900;
-const lateMs = 30_000;
+const lateMs = 60_000;
+const lateShare = 60;
 
 export class Follower {
   readonly #site: Site;
@@ -34,8 +35,8 @@ export class Follower {
   readonly #inStep: InStep;
   readonly #file: PolicyFile;
   readonly #portsPace = new Pace(soonMs);
-  readonly #hostPace = new Pace(lateMs);
-  readonly #rulesPace = new Pace(lateMs);
+  readonly #hostPace = new Pace(lateMs, lateShare);
+  readonly #rulesPace = new Pace(lateMs, lateShare);
   readonly #retryPace = new Pace(soonMs);
   readonly #standing = {
     faults: new Standing<Happening>(),

@@ -12,6 +12,7 @@ import { HostError } from '../model/host-error.ts';
 import type { Ground, GroundPort, RuleList } from '../model/rule-list.ts';
 import type { Ruleset } from '../model/ruleset.ts';
 import { askedAgents } from '../topology/asked-agents.ts';
+import { printHost } from '../topology/print-host.ts';
 import { readHost } from '../topology/read.ts';
 import type { Applied } from './applied.ts';
 
@@ -29,6 +30,8 @@ export class InStep {
   readonly #presence: PresenceTable;
   #loaded: Ruleset | undefined;
   #list: RuleList | undefined;
+  /** The host that was followed last, and what was to be said of it. */
+  #followed: { readonly host: string; readonly diagnostics: readonly Diagnostic[] } | undefined;
   /** Ports of managed bridges, and what the loaded rules take them for. */
   #kinds = new Map<string, GroundPort['kind']>();
 
@@ -49,6 +52,7 @@ export class InStep {
   /** Other rules are in force now: nothing is known of what is loaded. */
   forget(kept: Kept): void {
     this.#loaded = undefined;
+    this.#followed = undefined;
     this.#list = listOfGeneration(this.#site.state, kept);
     this.#kinds = kindsOf(this.#list?.ground);
   }
@@ -93,6 +97,10 @@ export class InStep {
   /** The only place that has rules loaded. */
   async #load(host: Host, how: 'by elements' | 'anew'): Promise<Loaded | undefined> {
     const known = how === 'anew' ? undefined : this.#loaded;
+    const hostText = printHost(host);
+    if (known !== undefined && this.#followed?.host === hostText) {
+      return { ports: [], diagnostics: this.#followed.diagnostics };
+    }
     try {
       const refreshed = await refreshRules(this.#site, host, known);
       if (refreshed === undefined) return undefined;
@@ -100,10 +108,12 @@ export class InStep {
       const { ports } = listChanges(this.#list, list);
       this.#list = list;
       this.#loaded = ruleset;
+      this.#followed = { host: hostText, diagnostics: refreshed.diagnostics };
       return { ports, diagnostics: refreshed.diagnostics };
     } catch (error) {
       // what was believed to be loaded may be wrong
       this.#loaded = undefined;
+      this.#followed = undefined;
       throw error;
     }
   }

@@ -1,14 +1,14 @@
 // How often something is looked at without any reason: as a safety net, that costs little however large the host is.
 
-/** So many times as long as it took, the next one waits: a twentieth of one processor. */
-const share = 20;
-
 export class Pace {
   readonly #shortestMs: number;
+  readonly #share: number;
   #due = 0;
 
-  constructor(shortestMs: number) {
+  /** @param share so many times as long as it took, the next one waits: 20 is a twentieth of one processor */
+  constructor(shortestMs: number, share = 20) {
     this.#shortestMs = shortestMs;
+    this.#share = share;
   }
 
   isDue(now = Date.now()): boolean {
@@ -22,7 +22,7 @@ export class Pace {
       return await action();
     } finally {
       const now = Date.now();
-      this.#due = now + Math.max(this.#shortestMs, share * (now - begun));
+      this.#due = now + Math.max(this.#shortestMs, this.#share * (now - begun));
     }
   }
 }

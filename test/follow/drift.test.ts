@@ -134,7 +134,9 @@ suite('drift', { skip: needsRoot }, () => {
   });
 
   test('is only reported where the policy says so, and status ends with 6', async (t) => {
-    for (const { what, act, words } of own) {
+    const some = own.filter(({ what }) => /flush ruleset|rule is deleted|element is added|sysctl/.test(what));
+    assert.equal(some.length, 4);
+    for (const { what, act, words } of some) {
       await t.test(what, async (t) => {
         const { host, serving } = await served(t, 'reporting');
         const { ms } = await serving.after(() => act(host), isDrift(words, 'reported'));
