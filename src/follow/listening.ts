@@ -30,10 +30,13 @@ export async function listen(access: Access, listener: Listener, signal: AbortSi
   }
 }
 
+/** A daemon that is killed leaves nobody listening behind (prctl(2), PR_SET_PDEATHSIG). */
+const endsWithUs = ['--pdeathsig', 'TERM', '--'];
+
 async function listenOnce(access: Access, listener: Listener, signal: AbortSignal): Promise<void> {
   const { program, args, started, heard } = listener;
   const settled = setTimeout(started, settledMs);
-  const output = new Output(access, program, args, signal);
+  const output = new Output(access, 'setpriv', [...endsWithUs, program, ...args], signal);
   try {
     for await (const chunk of output) heard(chunk.toString('latin1'));
     await output.ending();
