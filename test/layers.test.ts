@@ -97,6 +97,11 @@ const layers: Readonly<Record<string, Layer>> = {
     because:
       "a guest's pictures: what is, what can be, what changes it; its XML reader is topology's; live/ asks and changes",
   },
+  follow: {
+    imports: ['model', 'policy', 'topology', 'machine', 'apply'],
+    machine: 'all',
+    because: 'the daemon: looks again and again what is so, and lets apply/ change it',
+  },
   cli: {
     imports: [
       'model',
@@ -118,6 +123,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'ufw',
       'install',
       'display',
+      'follow',
     ],
     packages: ['commander', 'diff', 'zod'],
     machine: 'all',

@@ -8,7 +8,7 @@ import { rulesetChanges, type TableChanges } from '../nft/changes.ts';
 import { type Loaded, loadedOf } from './loaded.ts';
 
 export type Drift = {
-  readonly kind: 'table' | 'chain' | 'set' | 'foreign' | 'sysctl' | 'port';
+  readonly kind: 'table' | 'chain' | 'set' | 'foreign' | 'sysctl' | 'port' | 'obstacle';
   readonly words: string;
 };
 
@@ -66,7 +66,7 @@ function iptablesDrift(loaded: Loaded, target: Loaded): readonly Drift[] {
 
 /** @param calls bridges whose packets the ip tables do not see, and whether they could */
 export function hostDrift(
-  host: Host,
+  host: Pick<Host, 'bridges'>,
   ground: Ground,
   calls: { readonly module: boolean; readonly deaf: readonly string[] },
 ): readonly Drift[] {

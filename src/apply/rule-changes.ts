@@ -15,6 +15,8 @@ export type RuleChange = {
 export type PortChange = {
   readonly port: string;
   readonly bridge: string;
+  /** What it is now; undefined when it is gone. */
+  readonly kind?: GroundPort['kind'];
   /** One line for each thing that is different there. */
   readonly words: readonly string[];
 };
@@ -60,7 +62,7 @@ function portChanges(before: readonly GroundPort[], after: readonly GroundPort[]
       .map(({ name: port, bridge }) => ({ port, bridge, words: ['is no longer there'] })),
     ...after.flatMap((port) => {
       const words = portWords(old.get(port.name), port);
-      return words.length === 0 ? [] : [{ port: port.name, bridge: port.bridge, words }];
+      return words.length === 0 ? [] : [{ port: port.name, bridge: port.bridge, kind: port.kind, words }];
     }),
   ];
 }

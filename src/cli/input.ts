@@ -13,9 +13,9 @@ import { allPorts, type Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
 import type { Policy } from '../model/policy.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
+import { askedAgents } from '../topology/asked-agents.ts';
 import { parseHost } from '../topology/host-file.ts';
 import { readHost } from '../topology/read.ts';
-import type { AskedAgents } from '../topology/read-libvirt.ts';
 import { tell } from './output.ts';
 import { readInput } from './read-input.ts';
 import { livePolicy } from './site-at-hand.ts';
@@ -89,16 +89,6 @@ export function assertGuestsKnown(diagnostics: readonly Diagnostic[], policy: Po
  */
 export async function readHostFacts(file: string | undefined, policy?: Policy): Promise<Checked<Host>> {
   return file === undefined ? readHost(askedAgents(policy)) : parseHost(readText(file), nameOf(file));
-}
-
-/** Those that the policy believes: nobody else's agent is asked anything. */
-function askedAgents(policy: Policy | undefined): AskedAgents {
-  const guests = (policy?.guests ?? []).filter(({ addressesFrom }) => addressesFrom.includes('agent'));
-  return {
-    names: new Set(guests.map(({ name }) => name)),
-    macs: new Set(guests.flatMap(({ mac }) => mac ?? [])),
-    ports: new Set(guests.flatMap(({ port }) => port ?? [])),
-  };
 }
 
 function linesOf(texts: readonly (readonly [file: string, text: string])[]): Inputs['lineText'] {

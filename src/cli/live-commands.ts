@@ -51,4 +51,7 @@ export function addLiveCommands(program: Command, run: Run): void {
   aboutState(program, 'status', 'show what is loaded, what waits, what was counted, and what somebody else changed')
     .addOption(hostOption())
     .action((options) => run(import('./status.ts').then(({ status }) => status(options))));
+  aboutState(program, 'serve', 'keep the rules in step with guests that come and go, and notice what somebody changes')
+    .option('--policy <file>', 'whose changes are reported (they are for apply)', '/etc/bridgekeeper/policy.yaml')
+    .action((options) => run(import('./serve.ts').then(({ serve }) => serve(options))));
 }

@@ -4,11 +4,12 @@ import type { FlowNames } from '../apply/flow-words.ts';
 import { currentGeneration, policyOfGeneration } from '../apply/live/facts.ts';
 import { readPending } from '../apply/live/pending.ts';
 import { readStatus, type Status } from '../apply/live/status.ts';
+import { lastRecords } from '../follow/record.ts';
 import { cutData, goingOnLines } from './cut-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readHostFacts, tellFaults } from './input.ts';
 import { siteOf } from './live-target.ts';
-import { type Format, print, printJson, styled, table } from './output.ts';
+import { type Format, print, printJson, safeLines, styled, table } from './output.ts';
 import type { StateOptions } from './state-directory.ts';
 
 export type StatusOptions = StateOptions & { readonly host?: string; readonly output: Format };
@@ -22,9 +23,18 @@ export async function status(options: StatusOptions): Promise<number> {
   if (host.value === undefined) return exitCodes.faults;
   const found = await readStatus(site, host.value);
   const names = { policy, host: host.value };
-  if (options.output === 'json') printJson('status', { ...statusData(found), connections: cutData(found.cut, names) });
-  else print(statusText(found, names));
+  const recorded = lastRecords(site.state, shownRecords).filter(({ kind }) => kind === 'drift');
+  const connections = cutData(found.cut, names);
+  if (options.output === 'json') printJson('status', { ...statusData(found), connections, recorded });
+  else print([statusText(found, names), ...recorded.map(recordLine)].join('\n'));
   return found.drift.length > 0 ? exitCodes.drift : exitCodes.fine;
+}
+
+/** The newest of STATE/drift.log are looked at for drift. */
+const shownRecords = 20;
+
+function recordLine({ at, outcome, words }: Readonly<Record<string, unknown>>): string {
+  return styled('dim', safeLines(`Recorded ${at}: ${words} (${outcome})`));
 }
 
 function statusData({ current, pending, counts, drift }: Status): object {

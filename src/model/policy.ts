@@ -58,6 +58,8 @@ export type Policy = {
   readonly guestPorts: readonly string[];
   /** Ports that guests name whose own names are none: nobody is behind them. */
   readonly namelessPorts: readonly string[];
+  /** Whether `serve` puts right what somebody else changed in the loaded rules, or only reports it. */
+  readonly restoreDrift: boolean;
   readonly file: string;
 };
 

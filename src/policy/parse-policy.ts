@@ -75,6 +75,7 @@ function policyOf(tree: Tree, file: string, lines: readonly Line[]): Policy {
     namelessPorts: entriesOf(childAt(tree, 'guests'))
       .filter((entry) => !hasNewName(entry))
       .flatMap(({ value }) => values(childAt(value, 'port'), readInterface)),
+    restoreDrift: childAt(tree, 'restore-drift') === undefined || isTrue(childAt(tree, 'restore-drift')),
     file,
   };
 }

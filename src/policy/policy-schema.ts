@@ -130,5 +130,9 @@ export const policySchema = z
       )
       .meta({ description: 'Bridge ports that stay closed until a guest is known behind them' })
       .optional(),
+    'restore-drift': z
+      .boolean()
+      .meta({ description: 'Whether serve puts right what somebody else changed in the loaded rules (default: true)' })
+      .optional(),
   })
   .meta({ title: 'Bridgekeeper policy', description: 'Who has which address, and who may connect to whom' });

@@ -6,10 +6,10 @@ import { readFile, readlink } from 'node:fs/promises';
 import type { Access } from '../machine/access.ts';
 import { type Ran, run } from '../machine/run.ts';
 import { type Diagnostic, warning } from '../model/diagnostic.ts';
-import type { Mac } from '../model/mac.ts';
 import { printable, quoted } from '../yaml/quoted.ts';
 import type { Read } from '../yaml/words.ts';
 import { type AgentAddress, parseAgentAddresses } from './agent-table.ts';
+import type { AskedAgents } from './asked-agents.ts';
 import type { LibvirtFacts } from './guests.ts';
 import { type Domain, parseDomain, parseNetwork } from './libvirt-xml.ts';
 import { hostSpan } from './live.ts';
@@ -19,13 +19,6 @@ export type Libvirt =
   | { readonly kind: 'absent' }
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'facts'; readonly facts: LibvirtFacts; readonly diagnostics: readonly Diagnostic[] };
-
-/** Whose guest agents are asked: domains by their names, or by what one of their cards has. */
-export type AskedAgents = {
-  readonly names: ReadonlySet<string>;
-  readonly macs: ReadonlySet<Mac>;
-  readonly ports: ReadonlySet<string>;
-};
 
 const connect = ['--quiet', '--connect', 'qemu:///system'];
 const readOnly = ['--readonly', ...connect];

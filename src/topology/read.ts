@@ -7,10 +7,11 @@ import { failureText, run } from '../machine/run.ts';
 import { type Checked, warning } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
+import type { AskedAgents } from './asked-agents.ts';
 import { withGuests } from './guests.ts';
 import { bridgeLinks, type IpLink, ipAddresses, ipLinks, ipNamespaces, ipRoutes } from './ip-json.ts';
 import { hostFromIp, hostSpan, macOf } from './live.ts';
-import { type AskedAgents, readLibvirt } from './read-libvirt.ts';
+import { readLibvirt } from './read-libvirt.ts';
 
 /** Those that decide whether a frame meets the rules, and who answers for an address. */
 const sysctlNames = [

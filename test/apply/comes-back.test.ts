@@ -11,6 +11,7 @@ import { applyTarget } from '../../src/apply/live/apply.ts';
 import { readPending, timerPid } from '../../src/apply/live/pending.ts';
 import type { Access } from '../../src/machine/access.ts';
 import type { Backend } from '../../src/model/ruleset.ts';
+import { Serving } from '../follow/serving.ts';
 import { needsRoot } from '../support/namespace.ts';
 import { root } from '../support/run-cli.ts';
 import { LiveHost } from './live-host.ts';
@@ -88,6 +89,42 @@ suite('an unconfirmed change', { skip: needsRoot }, () => {
       if (cause === 'somebody presses Ctrl-C') assert.deepEqual(new Set(codes), new Set([130]));
     });
   }
+
+  test(`the daemon gets SIGKILL: ${times} times the old rules are back by the deadline`, async () => {
+    let killed = 0;
+    await manyTimes(async (host) => {
+      await host.applyHere('ssh');
+      const serving = await Serving.start(host.argv(['serve', '--policy', host.policy('http')]));
+      const begun = await begin(host, (args) => host.start(args));
+      await serving.end('SIGKILL');
+      if (serving.child.signalCode === 'SIGKILL') killed++;
+      assert.deepEqual(
+        serving.heard.filter(({ kind }) => kind === 'drift' || kind === 'trouble'),
+        [],
+        'a change that waits is no drift',
+      );
+      await assertComesBack(begun);
+    });
+    assert.equal(killed, times);
+  });
+
+  test(`the daemon goes on: ${times} times it leaves the change to the timer, and what came back is no drift`, async () => {
+    let held = 0;
+    await manyTimes(async (host) => {
+      await host.applyHere('ssh');
+      const serving = await Serving.start(host.argv(['serve', '--policy', host.policy('http')]));
+      await assertComesBack(await begin(host, (args) => host.start(args)));
+      await sleep(1_500);
+      assert.deepEqual(
+        serving.heard.filter(({ kind }) => kind === 'drift' || kind === 'trouble'),
+        [],
+      );
+      assert.equal(await serving.end(), 0);
+      assert.equal((await host.run(['status'])).code, 0);
+      held++;
+    });
+    assert.equal(held, times);
+  });
 
   test(`the machine goes down: ${times} times the boot loads the old rules, without Node`, async () => {
     await manyTimes(async (host) => {

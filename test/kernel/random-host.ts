@@ -171,6 +171,7 @@ function randomPolicy(
     ...(random.chance(0.8) ? { dhcp: { name: 'host', span } } : {}),
     guestPorts: random.chance(0.3) ? ['v-*'] : [],
     namelessPorts: [],
+    restoreDrift: true,
     file: 'random',
   };
 }

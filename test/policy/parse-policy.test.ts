@@ -84,6 +84,12 @@ guest-ports: [vnet*, tap1]
   assert.equal(policyOf('dhcp: none').dhcp, undefined);
 });
 
+test('drift is put right unless the policy says otherwise', () => {
+  assert.equal(policyOf('dhcp: none').restoreDrift, true);
+  assert.equal(policyOf('restore-drift: true').restoreDrift, true);
+  assert.equal(policyOf('restore-drift: false').restoreDrift, false);
+});
+
 const line = (rest: string) => `allow: [{ ${rest} }]`;
 
 /** `¦` stands before each place that a fault of this code must point to, and nowhere else are there faults. */

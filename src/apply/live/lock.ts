@@ -36,6 +36,12 @@ export async function withLock<T>(
   }
 }
 
+/** Whether somebody who lives has the lock of this directory. */
+export function isLocked(directory: string): boolean {
+  const holder = lockOwner(join(directory, 'lock'));
+  return holder !== undefined && !isGone(holder);
+}
+
 let taken = 0;
 
 async function take(file: string, command: string, waitMs: number): Promise<void> {

@@ -4,10 +4,13 @@ import type { Host } from '../../model/host.ts';
 import { iptablesCounts, nftCounts, type RuleCount, ruleCounts } from '../counters.ts';
 import { type Drift, hostDrift, rulesDrift } from '../drift.ts';
 import type { Journal, Stage } from '../journal.ts';
+import { obstacles } from '../obstacles.ts';
 import { readBridgeCalls } from './bridge-calls.ts';
 import { currentGeneration, type Kept, listOfGeneration, rulesOfGeneration } from './facts.ts';
 import { listOwn, loadedFrom } from './kernel.ts';
+import { readOthers } from './others.ts';
 import { readPending, timerPid } from './pending.ts';
+import { presenceLeftBehind } from './presence.ts';
 import { connectionsToCut, olderThan, type Revocation } from './revoke.ts';
 import type { Site } from './site.ts';
 
@@ -29,6 +32,7 @@ export async function readStatus({ access, state }: Pick<Site, 'access' | 'state
   const loaded = loadedFrom(listing);
   const list = current === undefined ? undefined : listOfGeneration(state, current);
   const ruleset = current === undefined ? undefined : rulesOfGeneration(current);
+  const calls = await readBridgeCalls(access);
   const counts = current?.backend === 'iptables' ? iptablesCounts(listing.iptables) : nftCounts(listing.nft);
   return {
     ...(current === undefined ? {} : { current }),
@@ -42,7 +46,9 @@ export async function readStatus({ access, state }: Pick<Site, 'access' | 'state
         : await connectionsToCut({ access, state }, { ruleset, list, host }, olderThan(loaded)),
     drift: [
       ...rulesDrift(loaded, ruleset),
-      ...(list === undefined ? [] : hostDrift(host, list.ground, await readBridgeCalls(access))),
+      ...(list === undefined ? [] : hostDrift(host, list.ground, calls)),
+      ...(list === undefined ? [] : obstacles(await readOthers(access), list.ground, calls.deaf)),
+      ...(await presenceLeftBehind(access, state)),
     ],
   };
 }

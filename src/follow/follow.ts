@@ -1,0 +1,107 @@
+// The daemon: programs that wake it up, and one look after another until it is told to end. It believes nothing that they
+// say, and looks once a second also without them.
+import { existsSync, mkdirSync, watch } from 'node:fs';
+import { join } from 'node:path';
+import { withLock } from '../apply/live/lock.ts';
+import { followDirectory } from '../apply/live/presence.ts';
+import type { Site } from '../apply/live/site.ts';
+import { makeStateDirectory, writing } from '../apply/live/state.ts';
+import { Follower } from './follower.ts';
+import { Generations } from './generations.ts';
+import type { Happening } from './happening.ts';
+import { type Listener, listen } from './listening.ts';
+import { OwnProcesses } from './own-processes.ts';
+import { readiness } from './readiness.ts';
+import { Wakes } from './wakes.ts';
+
+export type FollowOptions = {
+  readonly site: Site;
+  readonly policyFile: string;
+  readonly tell: (happening: Happening) => void;
+  /** Called once; gives a function that makes everything be read again. */
+  readonly onReady?: (again: () => void) => void;
+};
+
+const lookEveryMs = 1_000;
+
+/** Until the signal comes; the rules stay. @throws HostError 'locked' when another one follows, 'needs-root' */
+export function follow(options: FollowOptions, signal: AbortSignal): Promise<void> {
+  const { state, command } = options.site;
+  makeStateDirectory(state);
+  const own = followDirectory(state);
+  writing(own, () => mkdirSync(own, { recursive: true, mode: 0o750 }));
+  return withLock(own, command, () => followAlone(options, signal), 0);
+}
+
+async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, signal: AbortSignal): Promise<void> {
+  const processes = new OwnProcesses();
+  const access = processes.remembering(site.access);
+  const wakes = new Wakes();
+  const enough = new AbortController();
+  const until = AbortSignal.any([signal, enough.signal]);
+  const listening = listeners(wakes, processes).map((listener) => listen(access, listener, until));
+  const stopWatching = watchState(site.state, wakes);
+  const follower = new Follower({ ...site, access }, policyFile, tell);
+  const ready = readiness(access);
+  try {
+    onReady?.(() => wakes.wake('again'));
+    await follower.look(new Set(['again']));
+    tell({ kind: 'following', words: `following this host; what happens is kept in ${join(site.state, 'drift.log')}` });
+    await ready.isReady();
+    while (!signal.aborted) {
+      const reasons = await wakes.next(lookEveryMs, signal);
+      if (signal.aborted) break;
+      await follower.look(reasons);
+      ready.isAlive();
+    }
+    await follower.end();
+  } finally {
+    stopWatching();
+    enough.abort();
+    await Promise.all(listening);
+  }
+  tell({ kind: 'ended', words: 'not following any more; the rules stay as they are' });
+}
+
+function listeners(wakes: Wakes, processes: OwnProcesses): readonly Listener[] {
+  const generations = new Generations((pid) => processes.has(pid));
+  return [
+    {
+      program: 'ip',
+      args: ['monitor', 'link', 'address'],
+      started: () => wakes.wake('links'),
+      heard: () => wakes.wake('links'),
+    },
+    {
+      // its warnings are part of what it says
+      program: 'sh',
+      args: ['-c', 'exec nft monitor 2>&1'],
+      started: () => wakes.wake('rules', 'others'),
+      heard: (text) => wakes.wake(...generations.heard(text)),
+    },
+    {
+      program: 'virsh',
+      args: ['--quiet', '--readonly', '--connect', 'qemu:///system', 'event', '--loop', '--all'],
+      isPossible: () => libvirtSockets.some((path) => existsSync(path)),
+      started: () => wakes.wake('guests'),
+      heard: (text) => {
+        if (guestEvents.test(text)) wakes.wake('guests');
+      },
+    },
+  ];
+}
+
+const libvirtSockets = ['/run/libvirt/libvirt-sock-ro', '/run/libvirt/virtqemud-sock-ro'];
+
+/** A name of a guest may look like one: then we look once too often. */
+const guestEvents = /event '(?:lifecycle|device-added|device-removed|agent-lifecycle)'/;
+
+/** Changes by `apply`, `confirm`, `rollback`, and the hook of the hypervisor, which writes `wake`. */
+function watchState(state: string, wakes: Wakes): () => void {
+  const watcher = watch(state, (_event, name) => {
+    if (name === 'wake') wakes.wake('guests');
+    else if (name === 'confirmed' || name === 'pending') wakes.wake('state');
+  });
+  watcher.on('error', () => undefined);
+  return () => watcher.close();
+}

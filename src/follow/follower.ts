@@ -1,0 +1,265 @@
+// One look at the host after another: ports and guests first, since they wait for it; then what somebody changed in our
+// rules and in the kernel's switches; then whose rules stand in the way; last the policy's file.
+import { readFileSync } from 'node:fs';
+import { type Drift, hostDrift } from '../apply/drift.ts';
+import { readBridgeCalls } from '../apply/live/bridge-calls.ts';
+import { rulesOfGeneration } from '../apply/live/facts.ts';
+import { LoadRefused } from '../apply/live/load-refused.ts';
+import { readOthers } from '../apply/live/others.ts';
+import { readOwnDrift } from '../apply/live/own-drift.ts';
+import { type BridgePort, readBridgePorts } from '../apply/live/presence.ts';
+import type { Site } from '../apply/live/site.ts';
+import { obstacles } from '../apply/obstacles.ts';
+import { presenceTable } from '../apply/presence.ts';
+import { type Diagnostic, hasErrors, printDiagnostic } from '../model/diagnostic.ts';
+import { HostError } from '../model/host-error.ts';
+import type { Ground } from '../model/rule-list.ts';
+import { type Applied, AppliedRules } from './applied.ts';
+import { collectGarbage } from './garbage.ts';
+import type { Happening } from './happening.ts';
+import { type Followed, InStep } from './in-step.ts';
+import { Pace } from './pace.ts';
+import { PolicyFile } from './policy-file.ts';
+import { Standing } from './standing.ts';
+import type { Reason } from './wakes.ts';
+
+/** Milliseconds between looks that nothing was the reason for: one costs little, the other reads everything. */
+const soonMs = 900;
+const lateMs = 60_000;
+const lateShare = 60;
+
+export class Follower {
+  readonly #site: Site;
+  readonly #tell: (happening: Happening) => void;
+  readonly #applied: AppliedRules;
+  readonly #inStep: InStep;
+  readonly #file: PolicyFile;
+  readonly #portsPace = new Pace(soonMs);
+  readonly #hostPace = new Pace(lateMs, lateShare);
+  readonly #rulesPace = new Pace(lateMs, lateShare);
+  readonly #retryPace = new Pace(soonMs);
+  readonly #standing = {
+    faults: new Standing<Happening>(),
+    drift: new Map<string, Standing<Drift>>(),
+    file: new Standing<Happening>(),
+    trouble: new Standing<Happening>(),
+  };
+  #devices = '';
+  #isBehind = true;
+  /** This look read or compiled everything. */
+  #isLarge = false;
+
+  constructor(site: Site, policyFile: string, tell: (happening: Happening) => void) {
+    this.#site = site;
+    this.#tell = tell;
+    this.#applied = new AppliedRules(site.state);
+    this.#inStep = new InStep(site);
+    this.#file = new PolicyFile(policyFile);
+  }
+
+  /** What the machine refuses is told once, and tried again with the next look. */
+  async look(reasons: ReadonlySet<Reason>): Promise<void> {
+    const troubles = new Map<string, Happening>();
+    try {
+      await this.#look(reasons);
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      this.#isBehind = true;
+      troubles.set(error.message, { kind: 'trouble', words: error.message });
+    }
+    if (this.#isLarge) collectGarbage();
+    this.#isLarge = false;
+    // until all was looked at again it is not over
+    if (troubles.size > 0 || !this.#isBehind) this.#tellBegun(this.#standing.trouble, troubles);
+  }
+
+  async #look(reasons: ReadonlySet<Reason>): Promise<void> {
+    const { applied, isOther } = this.#applied.now();
+    if (applied === undefined) {
+      const words = 'nothing was applied yet: run `bridgekeeper apply`';
+      this.#tellBegun(this.#standing.file, new Map([[words, { kind: 'policy', words }]]));
+      return;
+    }
+    if (isOther) this.#inStep.forget(applied.kept);
+    if (reasons.has('again')) this.#file.forget();
+    const isAll = isOther || reasons.has('again') || (this.#isBehind && this.#retryPace.isDue());
+    if (isAll) await this.#retryPace.timed(() => this.#lookInOrder(reasons, applied, isAll));
+    else await this.#lookInOrder(reasons, applied, isAll);
+    if (isAll) this.#isBehind = false;
+  }
+
+  async #lookInOrder(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
+    // where rules are missing everything is open: that comes before all else
+    await this.#lookAtRules(reasons, applied, isAll);
+    if (reasons.has('presence')) await this.#lookAtPresence(applied);
+    await this.#lookAtPorts(reasons, applied, isAll);
+    await this.#lookAtSwitches(reasons, applied, isAll);
+    this.#tellFile(applied);
+  }
+
+  /** Ours alone: it is put right whatever the policy says of the rules. */
+  async #lookAtPresence(applied: Applied): Promise<void> {
+    if (this.#inStep.loaded === undefined || (await this.#inStep.isPresenceIntact())) return;
+    await this.#byElements(await readBridgePorts(this.#site.access), applied);
+    this.#tellOne({ kind: 'table', words: `table ${presenceTable} was changed or taken away` }, 'restored');
+  }
+
+  async #lookAtPorts(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
+    const isCalled = isAll || reasons.has('links') || reasons.has('guests');
+    if (!isCalled && !this.#portsPace.isDue() && !this.#hostPace.isDue()) return;
+    const devices = await this.#portsPace.timed(() => readBridgePorts(this.#site.access));
+    const mark = JSON.stringify(devices);
+    if (!isCalled && mark === this.#devices && !this.#hostPace.isDue()) return;
+    await this.#hostPace.timed(() => this.#byElements(devices, applied));
+    this.#devices = mark;
+  }
+
+  /** A refusal shows that somebody changed what is loaded. */
+  async #byElements(devices: readonly BridgePort[], applied: Applied): Promise<void> {
+    try {
+      await this.#follow(devices, applied, 'by elements');
+    } catch (error) {
+      if (!(error instanceof LoadRefused) || applied.policy?.restoreDrift === false) throw error;
+      await this.#rules(applied);
+      await this.#follow(devices, applied, 'by elements');
+    }
+  }
+
+  async #follow(devices: readonly BridgePort[], applied: Applied, how: 'by elements' | 'anew'): Promise<void> {
+    if (how === 'by elements' && this.#inStep.loaded === undefined) {
+      this.#inStep.knows(rulesOfGeneration(applied.kept));
+    }
+    this.#isLarge = true;
+    const followed = await this.#inStep.follow(devices, applied, how);
+    this.#applied.isOurs();
+    this.#tellFollowed(followed);
+  }
+
+  #tellFollowed({ ports, diagnostics, strangers }: Followed): void {
+    for (const { port, bridge, words } of ports) {
+      this.#tell({ kind: 'port', port, bridge, words: `port ${port} of ${bridge} ${words.join(', ')}` });
+    }
+    const faults = diagnostics.filter(isNews).map(printDiagnostic);
+    this.#tellBegun(this.#standing.faults, new Map(faults.map((words) => [words, { kind: 'fault', words }])));
+    this.#tellDrift(
+      'ports',
+      strangers.map((name) => ({ kind: 'port', words: `port ${name} came after the rules were loaded: it is closed` })),
+    );
+  }
+
+  async #lookAtRules(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
+    const isCalled = isAll || reasons.has('rules') || this.#applied.isOverdue();
+    if (!isCalled && !this.#rulesPace.isDue()) return;
+    await this.#rulesPace.timed(() => this.#rules(applied));
+  }
+
+  async #rules(applied: Applied): Promise<void> {
+    this.#isLarge = true;
+    const { drift: found, expected } = await readOwnDrift(this.#site);
+    // without restoring, what should be loaded is what elements are reckoned from
+    if (expected !== undefined && (found.length === 0 || applied.policy?.restoreDrift === false)) {
+      this.#inStep.knows(expected);
+    }
+    if (found.length > 0 && applied.policy?.restoreDrift !== false) await this.#restore('rules', found, applied);
+    else this.#tellDrift('rules', found);
+  }
+
+  /** What is still so afterwards could not be put right. */
+  async #restore(about: string, found: readonly Drift[], applied: Applied): Promise<void> {
+    await this.#follow(await readBridgePorts(this.#site.access), applied, 'anew');
+    const left = about === 'rules' ? (await readOwnDrift(this.#site)).drift : await this.#switchDrift();
+    const words = new Set(left.map((one) => one.words));
+    for (const drift of shortened(found.filter((one) => !words.has(one.words)))) this.#tellOne(drift, 'restored');
+    this.#tellDrift(about, left);
+  }
+
+  async #lookAtSwitches(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
+    const { ground } = this.#inStep;
+    if (ground === undefined) return;
+    const found = await this.#switchDrift();
+    const isNew = found.some(({ words }) => !this.#isStanding('switches', words));
+    if (isNew && applied.policy?.restoreDrift !== false) await this.#restore('switches', found, applied);
+    else this.#tellDrift('switches', found);
+    if (isAll || reasons.has('others') || hasLegacyTables()) await this.#lookAtOthers(ground);
+  }
+
+  async #switchDrift(): Promise<readonly Drift[]> {
+    const { ground } = this.#inStep;
+    if (ground === undefined || isCalledForAll()) return [];
+    return hostDrift({ bridges: [] }, ground, await readBridgeCalls(this.#site.access)).filter(
+      ({ kind }) => kind === 'sysctl',
+    );
+  }
+
+  async #lookAtOthers(ground: Ground): Promise<void> {
+    const { deaf } = await readBridgeCalls(this.#site.access);
+    this.#tellDrift('others', obstacles(await readOthers(this.#site.access), ground, deaf));
+  }
+
+  #tellFile({ kept }: Applied): void {
+    const words = this.#file.words(kept);
+    this.#tellBegun(this.#standing.file, new Map(words.map((one) => [one, { kind: 'policy', words: one }])));
+  }
+
+  #tellBegun(standing: Standing<Happening>, now: ReadonlyMap<string, Happening>): void {
+    for (const happening of standing.now(now).begun) this.#tell(happening);
+  }
+
+  #driftAbout(about: string): Standing<Drift> {
+    const standing = this.#standing.drift.get(about) ?? new Standing<Drift>();
+    this.#standing.drift.set(about, standing);
+    return standing;
+  }
+
+  #isStanding(about: string, words: string): boolean {
+    return this.#driftAbout(about).has(words);
+  }
+
+  #tellDrift(about: string, found: readonly Drift[]): void {
+    const items = new Map(shortened(found).map((drift) => [drift.words, drift]));
+    const { begun, over } = this.#driftAbout(about).now(items);
+    for (const drift of begun) this.#tellOne(drift, 'reported');
+    for (const drift of over) this.#tellOne(drift, 'over');
+  }
+
+  #tellOne({ kind, words }: Drift, outcome: 'restored' | 'reported' | 'over'): void {
+    this.#tell({ kind: 'drift', what: kind, words, outcome });
+  }
+
+  async end(): Promise<void> {
+    await this.#inStep.end();
+  }
+}
+
+/** Where all is gone, a line for each chain of thousands of guests says less. */
+const mostLines = 10;
+
+function shortened(found: readonly Drift[]): readonly Drift[] {
+  const [first] = found;
+  if (first === undefined || found.length <= mostLines) return found;
+  const more = `and ${found.length - mostLines} more things of ours are not as they were loaded`;
+  return [...found.slice(0, mostLines), { kind: first.kind, words: more }];
+}
+
+/** That a guest does not run, and so has no port, is no news. */
+function isNews(diagnostic: Diagnostic): boolean {
+  return hasErrors([diagnostic]) ? diagnostic.code !== 'unknown-port' : diagnostic.span.file === '<host>';
+}
+
+/** The switch for all bridges, which spares to ask for each of them. */
+function isCalledForAll(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/bridge/bridge-nf-call-iptables', 'utf8').trim() === '1';
+  } catch {
+    return false;
+  }
+}
+
+/** Tables of the old iptables, whose changes nobody announces. */
+function hasLegacyTables(): boolean {
+  try {
+    return readFileSync('/proc/net/ip_tables_names', 'utf8').trim() !== '';
+  } catch {
+    return false;
+  }
+}

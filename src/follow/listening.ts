@@ -1,0 +1,46 @@
+// A program that says something whenever something changes, kept running: it only wakes us up, and nothing that it says is
+// believed. When it ends, as with a daemon that it listens to, it is started again, later each time.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Access } from '../machine/access.ts';
+import { Output } from '../machine/output.ts';
+
+export type Listener = {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Not now: what it listens to is not there. */
+  readonly isPossible?: () => boolean;
+  /** Comes also shortly after each start: what happened before was not heard. */
+  readonly started: () => void;
+  readonly heard: (text: string) => void;
+};
+
+const shortestPauseMs = 200;
+const longestPauseMs = 10_000;
+/** Until it surely listens. */
+const settledMs = 300;
+
+/** Until the signal comes. */
+export async function listen(access: Access, listener: Listener, signal: AbortSignal): Promise<void> {
+  let pauseMs = shortestPauseMs;
+  while (!signal.aborted) {
+    const begun = Date.now();
+    if (listener.isPossible?.() ?? true) await listenOnce(access, listener, signal);
+    pauseMs = Date.now() - begun > longestPauseMs ? shortestPauseMs : Math.min(longestPauseMs, pauseMs * 2);
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** A daemon that is killed leaves nobody listening behind (prctl(2), PR_SET_PDEATHSIG). */
+const endsWithUs = ['--pdeathsig', 'TERM', '--'];
+
+async function listenOnce(access: Access, listener: Listener, signal: AbortSignal): Promise<void> {
+  const { program, args, started, heard } = listener;
+  const settled = setTimeout(started, settledMs);
+  const output = new Output(access, 'setpriv', [...endsWithUs, program, ...args], signal);
+  try {
+    for await (const chunk of output) heard(chunk.toString('latin1'));
+    await output.ending();
+  } finally {
+    clearTimeout(settled);
+  }
+}

@@ -1,0 +1,29 @@
+// Which processes are ours: so that a change of the rules that we made is not taken for somebody else's.
+import type { Access } from '../machine/access.ts';
+
+/** What a process did is told a little later than it ends; after that its number may be another's. */
+const memoryMs = 2_000;
+
+export class OwnProcesses {
+  readonly #pids = new Set<number>();
+
+  /** The same access; what is started by it is remembered. */
+  remembering(access: Access): Access {
+    return {
+      ...access,
+      start: (program, args, input) => {
+        const child = access.start(program, args, input);
+        const { pid } = child;
+        if (pid !== undefined) {
+          this.#pids.add(pid);
+          child.once('exit', () => setTimeout(() => this.#pids.delete(pid), memoryMs).unref());
+        }
+        return child;
+      },
+    };
+  }
+
+  has(pid: number): boolean {
+    return this.#pids.has(pid);
+  }
+}

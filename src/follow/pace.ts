@@ -1,0 +1,28 @@
+// How often something is looked at without any reason: as a safety net, that costs little however large the host is.
+
+export class Pace {
+  readonly #shortestMs: number;
+  readonly #share: number;
+  #due = 0;
+
+  /** @param share so many times as long as it took, the next one waits: 20 is a twentieth of one processor */
+  constructor(shortestMs: number, share = 20) {
+    this.#shortestMs = shortestMs;
+    this.#share = share;
+  }
+
+  isDue(now = Date.now()): boolean {
+    return now >= this.#due;
+  }
+
+  /** Whatever the reason was, it has been looked at. */
+  async timed<T>(action: () => Promise<T>): Promise<T> {
+    const begun = Date.now();
+    try {
+      return await action();
+    } finally {
+      const now = Date.now();
+      this.#due = now + Math.max(this.#shortestMs, this.#share * (now - begun));
+    }
+  }
+}

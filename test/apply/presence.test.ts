@@ -1,0 +1,89 @@
+// The table of devices that were looked at: in the kernel, what it closes and what it leaves alone, and whether somebody
+// changed it.
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { PresenceTable, readBridgePorts } from '../../src/apply/live/presence.ts';
+import { isPresence, type Presence, printPresence, printPresenceChanges } from '../../src/apply/presence.ts';
+import { freshNamespace, mustRun, needsRoot } from '../support/namespace.ts';
+import { accessTo } from '../support/namespace-access.ts';
+
+const port = (name: string, index: number) => ({ name, index });
+const none: Presence = { guests: [], ports: [] };
+const two: Presence = { guests: ['g1', 'g2'], ports: [port('g1', 5), port('g2', 6), port('up', 2)] };
+
+suite('the table of present devices', () => {
+  test('from one to the other by elements, what goes before what comes', () => {
+    const later: Presence = { guests: ['g2', 'g3'], ports: [port('g2', 9), port('g3', 7), port('up', 2)] };
+    assert.equal(
+      printPresenceChanges(two, later),
+      `delete element bridge bk_present ports { "g1" . 5, "g2" . 6 }
+delete element bridge bk_present guests { "g1" }
+add element bridge bk_present ports { "g2" . 9, "g3" . 7 }
+add element bridge bk_present guests { "g3" }
+`,
+    );
+    assert.equal(printPresenceChanges(two, two), '');
+  });
+
+  test('a name that could be anything else does not get out', () => {
+    for (const name of ['a b', 'x"; flush ruleset; #', '', 'a-name-that-is-too-long']) {
+      assert.throws(() => printPresence({ guests: [name], ports: [] }), /cannot be written into a rule/);
+    }
+  });
+
+  test('in the kernel: made, changed, and what somebody does to it is seen', { skip: needsRoot }, async (t) => {
+    const namespace = await freshNamespace();
+    t.after(() => namespace.close());
+    const table = new PresenceTable(accessTo(namespace));
+    assert.equal(await table.isIntact(), false);
+    for (const presence of [none, two, { ...two, guests: ['g2'] }, none, two]) {
+      await table.update(presence);
+      assert.equal(await table.isIntact(), true);
+    }
+    await table.close(['g9']);
+    assert.equal(await table.isIntact(), true);
+    const { stdout } = await mustRun(namespace, 'nft', ['-j', 'list', 'table', 'bridge', 'bk_present']);
+    assert.equal(isPresence(JSON.parse(stdout), { ...two, guests: ['g1', 'g2', 'g9'] }), true);
+    for (const argv of [
+      ['delete', 'element', 'bridge', 'bk_present', 'guests', '{ "g1" }'],
+      ['flush', 'chain', 'bridge', 'bk_present', 'leave'],
+      ['insert', 'rule', 'bridge', 'bk_present', 'enter', 'accept'],
+      ['add', 'element', 'bridge', 'bk_present', 'ports', '{ "g7" . 77 }'],
+      ['delete', 'table', 'bridge', 'bk_present'],
+    ]) {
+      await mustRun(namespace, 'nft', argv);
+      assert.equal(await table.isIntact(), false, argv.join(' '));
+      table.forget();
+      await table.update(two);
+      assert.equal(await table.isIntact(), true);
+    }
+    await table.remove();
+    assert.equal((await namespace.run('nft', ['list', 'table', 'bridge', 'bk_present'])).code, 1);
+  });
+
+  test('devices on bridges, with their numbers; a name that no rule can have is left out', {
+    skip: needsRoot,
+  }, async (t) => {
+    const namespace = await freshNamespace();
+    t.after(() => namespace.close());
+    for (const name of ['br0', 'br1']) await mustRun(namespace, 'ip', ['link', 'add', name, 'type', 'bridge']);
+    for (const [name, bridge] of [
+      ['g1', 'br0'],
+      ['g"2', 'br0'],
+      ['g3', 'br1'],
+    ] as const) {
+      await mustRun(namespace, 'ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap']);
+      await mustRun(namespace, 'ip', ['link', 'set', name, 'master', bridge]);
+    }
+    const ports = await readBridgePorts(accessTo(namespace));
+    assert.deepEqual(
+      ports.map(({ name, bridge }) => `${name} ${bridge}`),
+      ['g1 br0', 'g3 br1'],
+    );
+    await mustRun(namespace, 'ip', ['link', 'del', 'g1']);
+    await mustRun(namespace, 'ip', ['tuntap', 'add', 'dev', 'g1', 'mode', 'tap']);
+    await mustRun(namespace, 'ip', ['link', 'set', 'g1', 'master', 'br0']);
+    const again = await readBridgePorts(accessTo(namespace));
+    assert.notEqual(again.find(({ name }) => name === 'g1')?.index, ports[0]?.index, 'another device');
+  });
+});

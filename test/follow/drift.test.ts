@@ -1,0 +1,323 @@
+// What somebody else does to the rules, the switches and the bridges: noticed within two seconds, put right or reported, and
+// recorded; with `restore-drift: false` only reported, and `status` ends with 6.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LiveHost, policyText } from '../apply/live-host.ts';
+import { mustRun, needsRoot } from '../support/namespace.ts';
+import { type Heard, Serving } from './serving.ts';
+
+type Served = { readonly host: LiveHost; readonly serving: Serving; readonly right: string };
+
+async function served(t: TestContext, how: 'restoring' | 'reporting', backend = 'nft'): Promise<Served> {
+  const host = await LiveHost.build();
+  t.after(() => host.close());
+  const words = how === 'restoring' ? '' : 'restore-drift: false\n';
+  const policy = host.file('policy.yaml', `${policyText('ssh')}${words}`);
+  await host.mustRun(['apply', '--policy', policy, '--no-confirm', '--backend', backend]);
+  const serving = await Serving.start(host.argv(['serve', '--policy', policy]));
+  t.after(() => serving.end());
+  return { host, serving, right: await host.digest() };
+}
+
+/** As Docker does it when it starts, in short. */
+const docker = `*filter
+:FORWARD DROP [0:0]
+:DOCKER-USER - [0:0]
+:DOCKER - [0:0]
+:DOCKER-ISOLATION-STAGE-1 - [0:0]
+-A FORWARD -j DOCKER-USER
+-A FORWARD -j DOCKER-ISOLATION-STAGE-1
+-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -o docker0 -j DOCKER
+-A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+-A FORWARD -i docker0 -o docker0 -j ACCEPT
+-A DOCKER-ISOLATION-STAGE-1 -j RETURN
+-A DOCKER-USER -j RETURN
+COMMIT
+`;
+
+type Row = {
+  readonly what: string;
+  readonly act: (host: LiveHost) => Promise<unknown>;
+  readonly words: RegExp;
+};
+
+const nft =
+  (...argv: readonly string[]): Row['act'] =>
+  ({ namespace }) =>
+    mustRun(namespace, 'nft', argv);
+
+/** The switch of all bridges is of the namespace; that of this bridge was never set. */
+const sysctlOff: Row['act'] = ({ namespace }) =>
+  mustRun(namespace, 'sysctl', ['-qw', 'net.bridge.bridge-nf-call-iptables=0']);
+
+async function firstRuleGone({ namespace }: LiveHost): Promise<void> {
+  const { stdout } = await mustRun(namespace, 'nft', ['-a', 'list', 'chain', 'bridge', 'bk', 'prerouting']);
+  const handle = / # handle (\d+)$/m.exec(stdout.split('priority')[1] ?? '')?.[1] ?? '';
+  await mustRun(namespace, 'nft', ['delete', 'rule', 'bridge', 'bk', 'prerouting', 'handle', handle]);
+}
+
+/** An address more for a guest, in whatever set has addresses of guests. */
+async function elementMore({ namespace }: LiveHost): Promise<void> {
+  const { stdout } = await mustRun(namespace, 'nft', ['list', 'table', 'bridge', 'bk']);
+  const [, set, element] =
+    /set (\S+) \{\s+type ifname[^}]*?elements = \{ ([^,}]*10\.0\.0\.11[^,}]*)/.exec(stdout) ?? [];
+  assert.ok(set !== undefined && element !== undefined, stdout);
+  const other = element.trim().replace('10.0.0.11', '10.0.0.99');
+  await mustRun(namespace, 'nft', ['add', 'element', 'bridge', 'bk', set, '{', other, '}']);
+}
+
+const own: readonly Row[] = [
+  { what: 'nft flush ruleset', act: nft('flush', 'ruleset'), words: /^table (?:bridge|ip) bk is gone$/ },
+  {
+    what: 'nft flush table bridge bk',
+    act: nft('flush', 'table', 'bridge', 'bk'),
+    words: /^chain prerouting of table bridge bk is not as it was loaded$|more things of ours/,
+  },
+  { what: 'nft delete table ip bk', act: nft('delete', 'table', 'ip', 'bk'), words: /^table ip bk is gone$/ },
+  { what: 'one rule is deleted', act: firstRuleGone, words: /^chain prerouting of table bridge bk is not as it was/ },
+  {
+    what: 'a rule is added',
+    act: nft('insert', 'rule', 'bridge', 'bk', 'prerouting', 'accept'),
+    words: /^chain prerouting of table bridge bk is not as it was/,
+  },
+  { what: 'an element is added to a set', act: elementMore, words: /of table bridge bk has other elements$/ },
+  {
+    what: 'a chain is added',
+    act: nft('add', 'chain', 'bridge', 'bk', 'mine'),
+    words: /^chain mine of table bridge bk was added by somebody else$/,
+  },
+  {
+    what: 'sysctl bridge-nf-call-iptables=0',
+    act: sysctlOff,
+    words: /^connections on bridge br0 are not checked: bridge-nf-call-iptables is off$/,
+  },
+];
+
+/** The table of devices is the daemon's own. */
+const ofPresence: readonly Row[] = [
+  ['it is deleted', nft('delete', 'table', 'bridge', 'bk_present')],
+  ['its chain is emptied', nft('flush', 'chain', 'bridge', 'bk_present', 'enter')],
+  ['a guest is taken out', nft('delete', 'element', 'bridge', 'bk_present', 'guests', '{ "g1" }')],
+  ['a device is let in', nft('add', 'element', 'bridge', 'bk_present', 'ports', '{ "g5" . 99 }')],
+].map(([what, act]) => ({ what, act, words: /^table bridge bk_present was changed or taken away$/ }) as Row);
+
+const isDrift =
+  (words: RegExp, outcome: string) =>
+  (heard: Heard): boolean =>
+    heard.kind === 'drift' && heard.outcome === outcome && words.test(heard.words);
+
+function recorded(host: LiveHost): readonly { readonly kind: string; readonly words: string }[] {
+  const lines = readFileSync(join(host.state, 'drift.log'), 'utf8').trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line));
+}
+
+suite('drift', { skip: needsRoot }, () => {
+  test('is put right within two seconds, and recorded', async (t) => {
+    const { host, serving, right } = await served(t, 'restoring');
+    for (const { what, act, words } of [...own, ...ofPresence]) {
+      await t.test(what, async (t) => {
+        const { ms } = await serving.after(() => act(host), isDrift(words, 'restored'));
+        t.diagnostic(`${ms} ms`);
+        assert.equal(await host.digest(), right);
+        assert.ok(recorded(host).some((one) => one.kind === 'drift' && words.test(one.words)));
+        const { code, stdout } = await host.run(['status', '-o', 'json']);
+        assert.equal(code, 0, stdout);
+        assert.ok(JSON.parse(stdout).recorded.some((one: { words: string }) => words.test(one.words)));
+      });
+    }
+    assert.equal(serving.stderr, '');
+  });
+
+  test('is only reported where the policy says so, and status ends with 6', async (t) => {
+    const some = own.filter(({ what }) => /flush ruleset|rule is deleted|element is added|sysctl/.test(what));
+    assert.equal(some.length, 4);
+    for (const { what, act, words } of some) {
+      await t.test(what, async (t) => {
+        const { host, serving } = await served(t, 'reporting');
+        const { ms } = await serving.after(() => act(host), isDrift(words, 'reported'));
+        t.diagnostic(`${ms} ms`);
+        const { code, stdout } = await host.run(['status', '-o', 'json']);
+        assert.equal(code, 6);
+        assert.ok(JSON.parse(stdout).drift.length > 0);
+        await sleep(1_500);
+        assert.equal((await host.run(['status'])).code, 6, 'nobody put it right');
+        assert.equal(serving.heard.filter(isDrift(words, 'reported')).length <= 2, true, 'it is said once');
+      });
+    }
+  });
+
+  test('of the iptables back end', async (t) => {
+    const { host, serving, right } = await served(t, 'restoring', 'iptables');
+    const rows: readonly Row[] = [
+      {
+        what: 'a jump is deleted',
+        act: ({ namespace }) => mustRun(namespace, 'iptables', ['-D', 'FORWARD', '-i', 'br0', '-j', 'bk-forward']),
+        words: /^iptables chain FORWARD does not lead to our rules$/,
+      },
+      {
+        what: 'a chain is flushed',
+        act: ({ namespace }) => mustRun(namespace, 'iptables', ['-F', 'bk-forward']),
+        words: /^iptables chain bk-forward is not as it was loaded$/,
+      },
+      { what: 'bridge-nf-call-iptables=0', act: sysctlOff, words: /^connections on bridge br0 are not checked/ },
+    ];
+    for (const { what, act, words } of rows) {
+      await t.test(what, async () => {
+        await serving.after(() => act(host), isDrift(words, 'restored'));
+        assert.equal(await host.digest(), right);
+        assert.equal((await host.run(['status'])).code, 0);
+      });
+    }
+  });
+
+  test("Docker's FORWARD DROP is explained, and its rules stay; what lets guests pass is over", async (t) => {
+    const { host, serving } = await served(t, 'restoring');
+    const { namespace } = host;
+    const words = /guests on br0 cannot connect: the policy of chain FORWARD in table ip filter.*-I DOCKER-USER -i br0/;
+    const { ms } = await serving.after(
+      () => mustRun(namespace, 'iptables-restore', ['--noflush'], docker),
+      isDrift(words, 'reported'),
+    );
+    t.diagnostic(`${ms} ms`);
+    const status = await host.run(['status']);
+    assert.equal(status.code, 6);
+    assert.match(status.stdout, words);
+    const { stdout: saved } = await mustRun(namespace, 'iptables-save', []);
+    assert.match(saved, /^:FORWARD DROP/m);
+    const [, remedy = ''] = /`iptables ([^`]*)`/.exec(status.stdout) ?? [];
+    await serving.after(() => mustRun(namespace, 'iptables', remedy.split(' ')), isDrift(words, 'over'));
+    assert.equal((await host.run(['status'])).code, 0);
+  });
+
+  test('a table of others in the bridge family', async (t) => {
+    const { host, serving } = await served(t, 'restoring');
+    const table =
+      'table bridge other { chain f { type filter hook forward priority 0; policy drop; ether type arp accept; }; }';
+    await serving.after(
+      () => mustRun(host.namespace, 'nft', ['-f', '-'], table),
+      isDrift(/the policy of chain f in table bridge other, which is not ours, drops it/, 'reported'),
+    );
+    assert.equal((await host.run(['status'])).code, 6);
+    const { stdout } = await mustRun(host.namespace, 'nft', ['list', 'tables']);
+    assert.match(stdout, /table bridge other/);
+  });
+
+  test('a new port of nobody: closed and told once; where drift is only reported, status ends with 6', async (t) => {
+    for (const how of ['restoring', 'reporting'] as const) {
+      const { host, serving } = await served(t, how);
+      const add = () => mustRun(host.namespace, 'ip', ['-batch', '-'], host.portLines('g9').join('\n'));
+      await serving.after(
+        add,
+        ({ kind, words }) => /^port g9 /.test(words) && kind === (how === 'restoring' ? 'port' : 'drift'),
+      );
+      const { code, stdout } = await host.run(['status']);
+      assert.equal(code, how === 'restoring' ? 0 : 6, stdout);
+      await sleep(1_500);
+      const said = serving.heard.filter(({ kind, words }) => kind !== 'fault' && words.includes('port g9 '));
+      assert.equal(said.length, 1, JSON.stringify(said));
+      await serving.end();
+    }
+  });
+});
+
+const needsNotify = existsSync('/usr/bin/systemd-notify') ? false : 'needs systemd-notify';
+
+suite('the daemon', { skip: needsRoot }, () => {
+  test('one for each state directory; SIGTERM ends it well, and the rules stay', async (t) => {
+    const { host, serving, right } = await served(t, 'restoring');
+    const second = await host.run(['serve']);
+    assert.equal(second.code, 2);
+    assert.match(second.stderr, /another bridgekeeper is at work: process \d+ \(serve\)/);
+    assert.equal(await serving.end(), 0, serving.stderr);
+    assert.equal(await host.digest(), right);
+    const { stdout } = await mustRun(host.namespace, 'nft', ['list', 'tables']);
+    assert.doesNotMatch(stdout, /bk_/);
+    assert.equal((await host.run(['status'])).code, 0);
+  });
+
+  test('a killed one leaves names closed, status says so, and the next one takes over', async (t) => {
+    const { host, serving } = await served(t, 'restoring');
+    await serving.end('SIGKILL');
+    const status = await host.run(['status']);
+    assert.equal(status.code, 6);
+    assert.match(status.stdout, /`bridgekeeper serve` ended without taking table bridge bk_present away/);
+    const next = await Serving.start(host.argv(['serve', '--policy', join(host.directory, 'policy.yaml')]));
+    assert.equal((await host.run(['status'])).code, 0);
+    assert.equal(await next.end(), 0);
+  });
+
+  test('a changed policy file is reported and not loaded; a faulty one with its faults; apply makes it the one in force', async (t) => {
+    const { host, serving, right } = await served(t, 'restoring');
+    const isPolicy = (words: RegExp) => (heard: Heard) => heard.kind === 'policy' && words.test(heard.words);
+    await serving.after(
+      async () => host.file('policy.yaml', policyText('http')),
+      isPolicy(/differs from what is applied: run `bridgekeeper apply`/),
+    );
+    await serving.after(
+      async () => host.file('policy.yaml', 'guests: {\n'),
+      isPolicy(/has faults: the policy that was applied stays/),
+    );
+    await serving.until(isPolicy(/policy\.yaml:\d+:\d+: error\[syntax\]/), 2_000);
+    assert.equal(await host.digest(), right);
+    const policy = host.file('policy.yaml', policyText('http'));
+    await host.mustRun(['apply', '--policy', policy, '--no-confirm']);
+    const fresh = await host.digest();
+    assert.notEqual(fresh, right);
+    await sleep(1_500);
+    assert.equal(await host.digest(), fresh, 'what was applied is not taken for drift');
+    assert.deepEqual(
+      serving.heard.filter(({ kind }) => kind === 'drift' || kind === 'trouble'),
+      [],
+    );
+    await serving
+      .after(
+        async () => serving.child.kill('SIGHUP'),
+        () => false,
+        1_500,
+      )
+      .catch(() => undefined);
+    assert.equal(serving.child.exitCode, null, 'SIGHUP does not end it');
+    await serving.after(() => mustRun(host.namespace, 'nft', ['flush', 'ruleset']), isDrift(/is gone/, 'restored'));
+    assert.equal(await host.digest(), fresh);
+  });
+
+  test('nothing was applied yet: said once, and followed from the first apply on', async (t) => {
+    const host = await LiveHost.build();
+    t.after(() => host.close());
+    const policy = host.policy('ssh');
+    const serving = await Serving.start(host.argv(['serve', '--policy', policy]));
+    t.after(() => serving.end());
+    assert.match(serving.heard[0]?.words ?? '', /^nothing was applied yet/);
+    await host.mustRun(['apply', '--policy', policy, '--no-confirm']);
+    const right = await host.digest();
+    await sleep(1_500);
+    await serving.after(() => mustRun(host.namespace, 'nft', ['flush', 'ruleset']), isDrift(/is gone/, 'restored'));
+    assert.equal(await host.digest(), right);
+  });
+
+  test('it speaks to systemd where there is a socket for it', { skip: needsNotify }, async (t) => {
+    const host = await LiveHost.build();
+    t.after(() => host.close());
+    const socket = join(host.directory, 'notify');
+    const listener = `import socket,sys
+s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("bound",flush=True)
+while True: print(s.recv(4096).decode().replace("\\n"," "),flush=True)`;
+    const python = spawn('python3', ['-c', listener, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.after(() => python.kill());
+    let said = '';
+    python.stdout.on('data', (chunk) => {
+      said += chunk;
+    });
+    while (!said.includes('bound')) await sleep(20);
+    const env = { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: '1000000' };
+    const serving = await Serving.start(host.argv(['serve']), env);
+    t.after(() => serving.end());
+    for (let turns = 0; turns < 200 && !/READY=1.*WATCHDOG=1/s.test(said); turns++) await sleep(20);
+    assert.match(said, /READY=1.*WATCHDOG=1/s);
+  });
+});
