@@ -2,7 +2,7 @@
 // them.
 import { type IpSet, printIpSet, subtractIps } from '../model/ip-set.ts';
 import { printMac } from '../model/mac.ts';
-import { type GroundPort, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
+import { type Ground, type GroundPort, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { isSameTree } from '../model/stable-text.ts';
 
 export type RuleChange = {
@@ -27,12 +27,30 @@ export type ListChanges = { readonly rules: readonly RuleChange[]; readonly port
 export function listChanges(before: RuleList | undefined, after: RuleList): ListChanges {
   return {
     rules: ruleChanges(before === undefined ? [] : rulesOf(before), rulesOf(after)),
-    ports: portChanges(before === undefined ? [] : portsOf(before), portsOf(after)),
+    ports: groundChanges(before?.ground, after.ground),
   };
 }
 
-function portsOf({ ground }: RuleList): readonly GroundPort[] {
+/** What is different at the ports. */
+export function groundChanges(before: Ground | undefined, after: Ground): readonly PortChange[] {
+  return portChanges(before === undefined ? [] : portsOf(before), portsOf(after));
+}
+
+function portsOf(ground: Ground): readonly GroundPort[] {
   return ground.bridges.flatMap(({ ports }) => ports);
+}
+
+/** The same ground with ports that came, went or changed; those that are gone have no kind. */
+export function groundWith(ground: Ground, changes: readonly PortChange[], now: readonly GroundPort[]): Ground {
+  const names = new Set(changes.map(({ port }) => port));
+  const bridges = ground.bridges.map((bridge) => ({
+    ...bridge,
+    ports: [
+      ...bridge.ports.filter(({ name }) => !names.has(name)),
+      ...now.filter((port) => port.bridge === bridge.name && names.has(port.name)),
+    ],
+  }));
+  return { ...ground, bridges };
 }
 
 function ruleChanges(before: readonly ListRule[], after: readonly ListRule[]): readonly RuleChange[] {

@@ -51,7 +51,10 @@ export function bindGuests(policy: Policy, host: Host): Checked<Bindings> {
   });
   const single = withoutSharedPorts(guests, diagnostics);
   const roles = portRoles(host, single);
-  const segments = linkedBridges(host, roles).filter((segment) => holdsGuests(segment, host, roles, claimed));
+  const homes = homesOf(policy, host);
+  const segments = linkedBridges(host, roles).filter(
+    (segment) => holdsGuests(segment, host, roles, claimed) || segment.bridges.some((bridge) => homes.has(bridge)),
+  );
   diagnostics.push(...closedPorts(host, roles, segments), ...loops(host, roles, segments));
   return { value: { guests: single, roles, segments }, diagnostics };
 }
@@ -174,6 +177,13 @@ function links(host: Host, roles: Roles, bridge: string): readonly { port: Port;
     const role = roles.get(port.name);
     return role?.kind === 'link' ? [{ port, peer: role.peer }] : [];
   });
+}
+
+/** Bridges on which guests of the policy will be when they run: one without a guest just now is not open to the next one. */
+function homesOf(policy: Policy, host: Host): ReadonlySet<string> {
+  const named = new Set(policy.guests.map(({ name }) => name));
+  const cards = host.guests.filter(({ name }) => named.has(name)).flatMap((guest) => guest.cards);
+  return new Set(cards.flatMap(({ bridge }) => bridge ?? []));
 }
 
 function holdsGuests(segment: Segment, host: Host, roles: Roles, claimed: ReadonlySet<Port>): boolean {

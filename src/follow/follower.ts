@@ -99,7 +99,7 @@ export class Follower {
 
   /** Ours alone: it is put right whatever the policy says of the rules. */
   async #lookAtPresence(applied: Applied): Promise<void> {
-    if (this.#inStep.loaded === undefined || (await this.#inStep.isPresenceIntact())) return;
+    if (!this.#inStep.isKnown || (await this.#inStep.isPresenceIntact())) return;
     await this.#byElements(await readBridgePorts(this.#site.access), applied);
     this.#tellOne({ kind: 'table', words: `table ${presenceTable} was changed or taken away` }, 'restored');
   }
@@ -126,11 +126,12 @@ export class Follower {
   }
 
   async #follow(devices: readonly BridgePort[], applied: Applied, how: 'by elements' | 'anew'): Promise<void> {
-    if (how === 'by elements' && this.#inStep.loaded === undefined) {
+    if (how === 'by elements' && !this.#inStep.isKnown && applied.policy?.restoreDrift === false) {
       this.#inStep.knows(rulesOfGeneration(applied.kept));
     }
-    this.#isLarge = true;
     const followed = await this.#inStep.follow(devices, applied, how);
+    this.#isLarge ||= this.#inStep.wasLarge;
+    this.#inStep.wasLarge = false;
     this.#applied.isOurs();
     this.#tellFollowed(followed);
   }
@@ -157,9 +158,8 @@ export class Follower {
     this.#isLarge = true;
     const { drift: found, expected } = await readOwnDrift(this.#site);
     // without restoring, what should be loaded is what elements are reckoned from
-    if (expected !== undefined && (found.length === 0 || applied.policy?.restoreDrift === false)) {
-      this.#inStep.knows(expected);
-    }
+    if (expected !== undefined && applied.policy?.restoreDrift === false) this.#inStep.knows(expected);
+    else if (expected !== undefined && found.length === 0) this.#inStep.knows(undefined);
     if (found.length > 0 && applied.policy?.restoreDrift !== false) await this.#restore('rules', found, applied);
     else this.#tellDrift('rules', found);
   }

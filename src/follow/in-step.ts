@@ -2,19 +2,22 @@
 // keeps a name that was given to another device from being open: devices are read first, then who they are; then the rules
 // for them are loaded; and only then those very devices may pass.
 import { type Kept, listOfGeneration, targetOfGeneration } from '../apply/live/facts.ts';
+import { Following } from '../apply/live/following.ts';
 import { type BridgePort, PresenceTable } from '../apply/live/presence.ts';
 import { refreshRules } from '../apply/live/refresh.ts';
 import type { Site } from '../apply/live/site.ts';
-import { listChanges, type PortChange } from '../apply/rule-changes.ts';
+import { groundChanges, groundWith, type PortChange } from '../apply/rule-changes.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
-import type { Ground, GroundPort, RuleList } from '../model/rule-list.ts';
+import type { Ground, GroundPort } from '../model/rule-list.ts';
 import type { Ruleset } from '../model/ruleset.ts';
 import { askedAgents } from '../topology/asked-agents.ts';
+import { parseHost } from '../topology/host-file.ts';
 import { printHost } from '../topology/print-host.ts';
 import { readHost } from '../topology/read.ts';
 import type { Applied } from './applied.ts';
+import { RememberedGuests } from './remembered-guests.ts';
 
 export type Followed = {
   readonly ports: readonly PortChange[];
@@ -28,8 +31,12 @@ type Loaded = Pick<Followed, 'ports' | 'diagnostics'>;
 export class InStep {
   readonly #site: Site;
   readonly #presence: PresenceTable;
+  #isKnown = false;
+  /** Where drift is only reported: what elements are reckoned from. */
   #loaded: Ruleset | undefined;
-  #list: RuleList | undefined;
+  #ground: Ground | undefined;
+  readonly #following: Following;
+  readonly #remembered = new RememberedGuests();
   /** The host that was followed last, and what was to be said of it. */
   #followed: { readonly host: string; readonly diagnostics: readonly Diagnostic[] } | undefined;
   /** Ports of managed bridges, and what the loaded rules take them for. */
@@ -38,23 +45,29 @@ export class InStep {
   constructor(site: Site) {
     this.#site = site;
     this.#presence = new PresenceTable(site.access);
+    this.#following = new Following(site);
   }
 
-  /** What was loaded last, as far as this process knows. */
-  get loaded(): Ruleset | undefined {
-    return this.#loaded;
+  /** Whether the rules that are loaded are those that should be, as far as this process knows. */
+  get isKnown(): boolean {
+    return this.#isKnown;
   }
+
+  /** Everything was compiled: there is memory to be given back. */
+  wasLarge = false;
 
   get ground(): Ground | undefined {
-    return this.#list?.ground;
+    return this.#ground;
   }
 
   /** Other rules are in force now: nothing is known of what is loaded. */
   forget(kept: Kept): void {
+    this.#isKnown = false;
     this.#loaded = undefined;
     this.#followed = undefined;
-    this.#list = listOfGeneration(this.#site.state, kept);
-    this.#kinds = kindsOf(this.#list?.ground);
+    this.#following.forget();
+    this.#ground = listOfGeneration(this.#site.state, kept)?.ground;
+    this.#kinds = kindsOf(this.#ground);
   }
 
   /** False when somebody changed the table of present devices: it is made anew with the next step. */
@@ -65,7 +78,8 @@ export class InStep {
   }
 
   /** Our rules were read and are as they should be. */
-  knows(ruleset: Ruleset): void {
+  knows(ruleset: Ruleset | undefined): void {
+    this.#isKnown = true;
     this.#loaded = ruleset;
   }
 
@@ -81,10 +95,13 @@ export class InStep {
   ): Promise<Followed> {
     await this.#close(devices);
     const { value, diagnostics } = await readHost(askedAgents(policy));
-    const host = value && onlyDevices(value, devices);
-    if (host === undefined) throw new HostError('host', diagnostics[0]?.message ?? 'this host cannot be described');
+    if (value === undefined) throw new HostError('host', diagnostics[0]?.message ?? 'this host cannot be described');
+    const earlier = () => parseHost(kept.texts.host, 'host.yaml').value;
+    const host = this.#remembered.complete(onlyDevices(value, devices), devices, diagnostics, earlier);
     const strangers = policy?.restoreDrift === false ? this.#strangers(kept, host) : [];
-    const loaded = await this.#load(withoutPorts(host, strangers), how);
+    const isReported = policy?.restoreDrift === false;
+    const wanted = withoutPorts(host, strangers);
+    const loaded = isReported ? await this.#refresh(wanted, how) : await this.#step(wanted, how);
     if (loaded === undefined) return { ports: [], diagnostics, strangers };
     for (const { port, kind } of loaded.ports) {
       if (kind === undefined) this.#kinds.delete(port);
@@ -94,24 +111,41 @@ export class InStep {
     return { ports: loaded.ports, diagnostics: [...diagnostics, ...loaded.diagnostics], strangers };
   }
 
-  /** The only place that has rules loaded. */
-  async #load(host: Host, how: 'by elements' | 'anew'): Promise<Loaded | undefined> {
+  /** A guest that comes or goes is a step of its own; everything else is made anew, and what somebody changed put right. */
+  async #step(host: Host, how: 'by elements' | 'anew'): Promise<Loaded | undefined> {
+    if (how === 'anew') this.#following.forget();
+    this.#isKnown = false;
+    const followed = await this.#following.refresh(host);
+    if (followed === undefined) return undefined;
+    this.#isKnown = true;
+    const { target, diagnostics, now = [] } = followed;
+    const ports = target === undefined ? (followed.ports ?? []) : groundChanges(this.#ground, target.list.ground);
+    if (target !== undefined) this.#ground = target.list.ground;
+    else if (this.#ground !== undefined) this.#ground = groundWith(this.#ground, ports, now);
+    this.wasLarge ||= target !== undefined;
+    return { ports, diagnostics };
+  }
+
+  /** Where drift is only reported: what is believed to be loaded is changed, and nothing else. */
+  async #refresh(host: Host, how: 'by elements' | 'anew'): Promise<Loaded | undefined> {
     const known = how === 'anew' ? undefined : this.#loaded;
     const hostText = printHost(host);
     if (known !== undefined && this.#followed?.host === hostText) {
       return { ports: [], diagnostics: this.#followed.diagnostics };
     }
     try {
+      this.wasLarge = true;
       const refreshed = await refreshRules(this.#site, host, known);
       if (refreshed === undefined) return undefined;
       const { list, ruleset } = refreshed.target;
-      const { ports } = listChanges(this.#list, list);
-      this.#list = list;
-      this.#loaded = ruleset;
+      const ports = groundChanges(this.#ground, list.ground);
+      this.#ground = list.ground;
+      this.knows(ruleset);
       this.#followed = { host: hostText, diagnostics: refreshed.diagnostics };
       return { ports, diagnostics: refreshed.diagnostics };
     } catch (error) {
       // what was believed to be loaded may be wrong
+      this.#isKnown = false;
       this.#loaded = undefined;
       this.#followed = undefined;
       throw error;
@@ -127,7 +161,7 @@ export class InStep {
   }
 
   #managed(devices: readonly BridgePort[]): readonly BridgePort[] {
-    const managed = new Set(this.#list?.ground.bridges.map(({ name }) => name));
+    const managed = new Set(this.#ground?.bridges.map(({ name }) => name));
     return devices.filter(({ bridge }) => managed.has(bridge));
   }
 

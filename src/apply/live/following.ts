@@ -2,6 +2,7 @@
 // single guest changes costs as much as that guest; everything else is done by refresh.ts.
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Host } from '../../model/host.ts';
+import type { GroundPort } from '../../model/rule-list.ts';
 import { isElementsOnly } from '../../nft/changes.ts';
 import { parsePolicy } from '../../policy/parse-policy.ts';
 import { Follower, type Step } from '../follow/follower.ts';
@@ -25,6 +26,8 @@ export type Followed = {
   readonly elementsOnly: boolean;
   /** Of a single step: what it changed, port by port. */
   readonly ports?: readonly PortChange[];
+  /** Those ports as they are now. */
+  readonly now?: readonly GroundPort[];
   /** When everything was made anew. */
   readonly target?: Target;
   readonly diagnostics: readonly Diagnostic[];
@@ -98,14 +101,15 @@ export class Following {
     const { state, access } = this.#site;
     const { portChanges: ports, diagnostics, changes } = step;
     const basis = this.#basis;
-    if (step.text === '' || basis === undefined) return { changed: false, elementsOnly: true, ports, diagnostics };
+    const now = step.list?.ground.bridges.flatMap((bridge) => bridge.ports) ?? [];
+    if (step.text === '' || basis === undefined) return { changed: false, elementsOnly: true, ports, now, diagnostics };
     if (Object.keys(step.fresh).length > 0) addNumbers(state, step.fresh);
     const number = basis.last + 1;
     const file = addSince(state, basis.generation, number, { nft: step.text, json: printSince(step, host) });
     const result = await loadFile(access, { tool: 'nft', text: step.text }, file);
     if (result.loaded) {
       this.#basis = { ...basis, last: number };
-      return { changed: true, elementsOnly: isElementsOnly(changes), ports, diagnostics };
+      return { changed: true, elementsOnly: isElementsOnly(changes), ports, now, diagnostics };
     }
     removeSince(state, basis.generation, number);
     this.forget();
