@@ -1,5 +1,6 @@
 // The one question to a guest, as a fixed text for its POSIX sh: it reads and changes nothing, and nothing of a user, a
 // host or another guest is in it but a mark of hexadecimal digits. Small guests have busybox only, so it keeps to that.
+import { xorgFile } from './session-step.ts';
 
 /** @param mark hexadecimal; prints sections that `readSections` takes apart */
 export function guestQuestion(mark: string): string {
@@ -42,22 +43,27 @@ for directory in /proc/[0-9]*; do
   [ -n "$authority" ] || [ -z "$user" ] || authority=$(awk -F: -v uid="$uid" '$3 == uid { print $6; exit }' /etc/passwd)/.Xauthority
   [ -e "$authority" ] || authority=
   echo "$kind $desktop $user $uid \${display:--} \${authority:--}"
+  case " $asked " in *" $kind$display "*) continue ;; esac
+  asked="$asked $kind$display"
+  [ "$kind" != x11 ] || [ -z "$display" ] ||
+    timeout 5 env "DISPLAY=$display" \${authority:+"XAUTHORITY=$authority"} xrandr --current | sed 's/^/| /'
 done`;
 
 const questions: Readonly<Record<string, string>> = {
   release: 'uname -r',
   'command-line': 'cat /proc/cmdline',
   framebuffer: 'cat /sys/class/graphics/fb0/name',
+  'framebuffer-size': 'cat /sys/class/graphics/fb0/virtual_size',
   connectors: `for c in /sys/class/drm/card*-*; do
   [ -e "$c/status" ] && echo "\${c##*/} $(cat "$c/status") $(tr '\\n' ' ' <"$c/modes")"
 done`,
   bound:
     'for d in /sys/class/drm/card[0-9]*/device/driver; do [ -e "$d" ] && basename "$(readlink "$d")"; done | sort -u',
   drivers: `base=/lib/modules/$(uname -r)
-for m in ${drivers}; do
-  under=$(echo "$m" | tr - _)
-  if [ -n "$(find "$base/kernel/drivers" -name "$m.ko*" | head -n 1)" ] || grep -qs "/$m.ko" "$base/modules.builtin" || [ -d "/sys/module/$under" ]; then echo "$m"; fi
-done`,
+for place in "$base/modules.dep" "$base/modules.builtin"; do
+  sed -n 's/:.*//; /\\/drivers\\/gpu\\//s,.*/,,p' "$place" | sed 's/\\.ko.*//'
+done | grep -xE '${drivers.replaceAll(' ', '|')}'
+for m in ${drivers}; do [ -d "/sys/module/$(echo "$m" | tr - _)" ] && echo "$m"; done`,
   'boot-loader': `if [ -e /boot/grub/grub.cfg ] || [ -e /boot/grub2/grub.cfg ]; then echo grub; fi
 if [ -e /boot/efi/loader/loader.conf ] || [ -e /boot/loader/loader.conf ] || [ -e /efi/loader/loader.conf ]; then echo systemd-boot; fi
 if grep -qs 'default/grub.d' "$(command -v grub-mkconfig)"; then echo drop-ins; fi`,
@@ -65,6 +71,7 @@ if grep -qs 'default/grub.d' "$(command -v grub-mkconfig)"; then echo drop-ins; 
   [ -f "$f" ] && echo "$f $(base64 <"$f" | tr -d '\\n')"
 done`,
   sessions,
+  'xorg-file': `[ -f ${xorgFile} ] && base64 <${xorgFile} | tr -d '\\n' && echo`,
   vdagent:
     'for c in /proc/[0-9]*/comm; do read -r n <"$c" || continue; case $n in spice-vdagent) echo runs; break ;; esac; done',
   console: 'cat /sys/class/tty/tty0/active',

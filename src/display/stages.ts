@@ -81,6 +81,15 @@ function hasDriver(
   );
 }
 
+/** What the screenshots of a guest show by its devices alone, once the kernel's own drivers are there. */
+export function startSizes(domain: DomainDisplay): readonly Size[] {
+  return domain.devices.flatMap((device) => {
+    const boot = bootOf(domain, device, undefined);
+    const heads = Array.from({ length: device.model === 'qxl' ? 1 : device.heads }, (_, head) => `Virtual-${head + 1}`);
+    return heads.map((connector) => predictConsole(device, connector, boot).size);
+  });
+}
+
 /** @param pictures what screenshots show now, one for each head that has one */
 export function stageRows(
   domain: DomainDisplay,
@@ -137,10 +146,11 @@ function consoleRows(
     const connector = guest?.connectors[at];
     const name = connector?.name ?? `Virtual-${head + 1}`;
     const predicted = predictConsole(device, name, boot);
+    const seen = isCovered(guest) ? (at === 0 ? guest?.framebufferSize : undefined) : pictures[at];
     return {
       stage: 'console',
       monitor: at + 1,
-      now: pictures[at],
+      now: seen,
       next: predicted.size,
       largest: largestOf(connector?.modes) ?? predicted.size,
       limit: predicted.limit,
@@ -148,18 +158,25 @@ function consoleRows(
   });
 }
 
+/** A session is in front of the text consoles: then the kernel alone knows their size. */
+function isCovered(guest: GuestFacts | undefined): boolean {
+  const active = Number(guest?.activeConsole?.slice('tty'.length));
+  return guest !== undefined && guest.sessions.length > 0 && !guest.gettys.includes(active);
+}
+
 function largestOf(modes: readonly Size[] = []): Size | undefined {
   return modes.toSorted((one, other) => other.width * other.height - one.width * one.height)[0];
 }
 
 function sessionRows(guest: GuestFacts | undefined, pictures: readonly Size[]): readonly StageRow[] {
-  if (guest === undefined || guest.sessions.length === 0) return [];
+  const [session] = guest?.sessions ?? [];
+  if (guest === undefined || session === undefined) return [];
   return guest.connectors
     .filter(({ connected }) => connected)
     .map(({ modes }, at) => ({
       stage: 'session',
       monitor: at + 1,
-      now: pictures[at],
+      now: session.outputs[at]?.shown?.size ?? (isCovered(guest) ? pictures[at] : undefined),
       next: undefined,
       largest: largestOf(modes),
       limit: undefined,

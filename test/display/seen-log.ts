@@ -1,0 +1,41 @@
+// What the commands said and which pictures were seen, as a page of the documentation. What is written there must be what is
+// seen now; only times differ.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Ran } from '../support/namespace.ts';
+
+const head = `# Displays as seen
+
+What the commands said about a whole Debian 12 under libvirt, and the sizes of the pictures that were seen. \`npm run test:guest\` does
+all of this again and compares; \`UPDATE_GOLDEN=1 npm run test:guest\` writes this page anew. Times are those of an emulated processor.
+`;
+
+export class SeenLog {
+  readonly #lines: string[] = [head];
+
+  section(title: string): void {
+    this.#lines.push(`\n## ${title}\n`);
+  }
+
+  command(argv: readonly string[], { code, stdout, stderr }: Ran, ms: number): void {
+    const said = `${stdout}${stderr}`.trimEnd();
+    this.#lines.push(
+      `\n\`\`\`\n$ bridgekeeper display ${argv.join(' ')}\n${said}\n\`\`\`\n\nExit code ${code}, ${(ms / 1000).toFixed(1)} s.\n`,
+    );
+  }
+
+  sighting(when: string, sizes: readonly string[]): void {
+    this.#lines.push(`\nPictures ${when}: ${sizes.join(', ')}.\n`);
+  }
+
+  /** Written with UPDATE_GOLDEN=1, else compared. */
+  finish(path: string): void {
+    const text = this.#lines.join('');
+    if (process.env.UPDATE_GOLDEN === '1') writeFileSync(path, text);
+    assert.equal(timeless(text), timeless(readFileSync(path, 'utf8')));
+  }
+}
+
+function timeless(text: string): string {
+  return text.replace(/, \d+\.\d s\.$/gm, '');
+}
