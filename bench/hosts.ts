@@ -84,6 +84,7 @@ function policyOf(guests: number): Policy {
     ],
     dhcp: ref('host'),
     guestPorts: [],
+    namelessPorts: [],
     file: 'bench',
   };
 }

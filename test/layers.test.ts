@@ -74,6 +74,7 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   display: {
     imports: ['model', 'yaml', 'topology', 'machine'],
+    packages: ['@xmldom/xmldom', 'zod'],
     machine: ['live/'],
     because:
       "a guest's pictures: what is, what can be, what changes it; its XML reader is topology's; live/ asks and changes",

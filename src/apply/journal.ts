@@ -4,9 +4,9 @@ import { z } from 'zod';
 import type { Step } from './loaded.ts';
 
 /** The name of the file that says how far it is; it is renamed, which one only can do. */
-export type Stage = 'armed' | 'confirmed' | 'firing' | 'rolled-back' | 'failed' | 'cancelled';
+export type Stage = 'armed' | 'confirmed' | 'firing' | 'rolled-back' | 'failed';
 
-export const stageNames: readonly Stage[] = ['armed', 'confirmed', 'firing', 'rolled-back', 'failed', 'cancelled'];
+export const stageNames: readonly Stage[] = ['armed', 'confirmed', 'firing', 'rolled-back', 'failed'];
 
 export type Journal = {
   /** The generation that is being tried, and the one that comes back. */
@@ -60,18 +60,28 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 cd "$1" || exit 2
 echo $$ >timer.pid.new && mv timer.pid.new timer.pid || exit 2
 sleep "$2"
-mv armed firing 2>/dev/null || exit 0
+# a disk that cannot be written any more must not keep the rules
+mv armed firing 2>/dev/null || [ -e armed ] || exit 0
+log=rollback.log
+{ true >>"$log"; } 2>/dev/null || log=/dev/null
 # still there: the new rules were never loaded, and cannot be any more
-nft delete table ${tokenTable} 2>/dev/null && mv firing rolled-back && exit 0
+nft delete table ${tokenTable} 2>/dev/null && { mv firing rolled-back 2>/dev/null; exit 0; }
 load() {
   for file in "$1".*; do
     case $file in
       *.nft) nft -f "$file" ;;
       *.iptables) iptables-restore -w 5 --noflush <"$file" ;;
-      *.ip) ip -batch "$file" ;;
+      # a bridge that is gone meanwhile is no reason to keep the rules
+      *.ip) ip -force -batch "$file" || : ;;
       *) ;;
     esac || return 1
   done
 }
-{ load exact || load anywhere; } >rollback.log 2>&1 && mv firing rolled-back || mv firing failed
+tries=0
+until { load exact || load anywhere; } >>"$log" 2>&1; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 5 ] || { mv firing failed; exit 1; }
+  sleep 1
+done
+mv firing rolled-back
 `;

@@ -1,5 +1,5 @@
 // What of ours a kernel holds, and what it takes to make it another: one step for each tool, mostly one at all.
-import { iptablesChanges, ownChains, printIptablesChanges } from '../iptables/changes.ts';
+import { iptablesChanges, ownChains, printEmptying, printIptablesChanges } from '../iptables/changes.ts';
 import type { Backend, Ruleset } from '../model/ruleset.ts';
 import { rulesetChanges } from '../nft/changes.ts';
 import { printNft } from '../nft/print.ts';
@@ -46,26 +46,32 @@ export function loadedOf(wanted: Ruleset | undefined): Loaded {
  * goes away: between the two steps both are in force. @param wanted undefined for no rules at all
  */
 export function stepsBetween(loaded: Loaded, wanted: Ruleset | undefined): readonly Step[] {
-  const target = loadedOf(wanted);
+  const steps = stepsTo(loaded, loadedOf(wanted));
+  return wanted?.backend === 'iptables' ? steps.toReversed() : steps;
+}
+
+/** The same between two states of a kernel, where both back ends may have rules. */
+export function stepsTo(loaded: Loaded, target: Pick<Loaded, 'nft' | 'iptables'>): readonly Step[] {
   const nft = printChanges(rulesetChanges(loaded.nft, target.nft));
   const changes = iptablesChanges(loaded.iptables, target.iptables);
-  const steps: readonly Step[] = [
+  return [
     ...(nft === '' ? [] : [{ tool: 'nft', text: nft } as const]),
     ...(changes === undefined ? [] : [{ tool: 'iptables', text: printIptablesChanges(changes) } as const]),
   ];
-  return wanted?.backend === 'iptables' ? steps.toReversed() : steps;
 }
 
 /**
  * Steps to the same end from wherever the kernel is: for when the exact ones are refused, as after somebody else's
- * change. nft's tables are made anew, at the price of a moment without them.
+ * change. nft's tables are made anew, at the price of a moment without them. A jump of iptables can be taken away only
+ * where it surely is: those of the rules that are left stay, and lead to chains that are empty.
+ * @param left what may be loaded meanwhile
  */
-export function stepsFromAnywhere(wanted: Ruleset | undefined): readonly Step[] {
+export function stepsFromAnywhere(wanted: Ruleset | undefined, left: Ruleset | undefined): readonly Step[] {
   const target = loadedOf(wanted);
   const emptied = ['bridge', 'ip'].map((family) => `add table ${family} bk\ndelete table ${family} bk\n`).join('');
-  const changes = iptablesChanges(noRules.iptables, target.iptables);
+  const iptables = printEmptying(loadedOf(left).iptables, target.iptables);
   return [
-    ...(changes === undefined ? [] : [{ tool: 'iptables', text: printIptablesChanges(changes) } as const]),
+    ...(iptables === undefined ? [] : [{ tool: 'iptables', text: iptables } as const]),
     { tool: 'nft', text: `${emptied}${printNft(target.nft)}` },
   ];
 }

@@ -1,8 +1,10 @@
 // Would the administrator's SSH connection, and a new one from the same place, still pass? Asked of the rules before they
 // are loaded, at every hook on the way, by the simulator's own evaluation.
 import type { Host } from '../model/host.ts';
+import { containsIp } from '../model/ip-set.ts';
+import type { Mac } from '../model/mac.ts';
 import type { CtState, TcpFlag } from '../model/match.ts';
-import { type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
+import { type Ground, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { ruleComment } from '../model/rule-prefix.ts';
 import type { HookName, Ruleset } from '../model/ruleset.ts';
 import type { Decider, Decision } from '../model/trace.ts';
@@ -30,7 +32,7 @@ export function lockouts(
 ): readonly Lockout[] {
   const rules = new Map(rulesOf(list).map((rule) => [ruleComment(rule.id), rule]));
   return sessions.flatMap((session) =>
-    waysOf(session, host, list.ground).flatMap((way) => lockoutsOf(session, way, ruleset, host, rules)),
+    waysOf(session, host, list.ground).flatMap((way) => lockoutsOf(session, way, ruleset, host, list, rules)),
   );
 }
 
@@ -39,11 +41,15 @@ function lockoutsOf(
   way: readonly BridgeHop[],
   ruleset: Ruleset,
   host: Host,
+  list: RuleList,
   rules: ReadonlyMap<string, ListRule>,
 ): readonly Lockout[] {
   // there are no rules for IPv6 yet: managed ports drop it, and nobody else asks
-  if (session.client.family === 6) return way.length === 0 ? [] : [{ session, what: 'session', direction: 'in' }];
-  return probesOf(session, host).flatMap((probe) => {
+  const unheard: readonly Lockout[] = [{ session, what: 'session', direction: 'in' }];
+  // a frame with a tag is none that a managed port accepts
+  if (list.ground.bridges.some(({ name }) => name === session.lower)) return unheard;
+  if (session.client.family === 6) return way.length === 0 ? [] : unheard;
+  return probesOf(session, host, list.ground).flatMap((probe) => {
     const { what, direction } = probe;
     const pass = direction === 'in' ? passIn : passOut;
     const { verdict, by } = pass(probe, way, session, ruleset);
@@ -57,8 +63,15 @@ type Probe = Pick<Lockout, 'what' | 'direction'> & { readonly packet: Packet; re
 
 const nobody = 0x02_00_00_00_00_01;
 
-function probesOf(session: SshSession, host: Host): readonly Probe[] {
-  const { client, server, clientPort, serverPort, nextHop, nextHopMac = nobody, dev } = session;
+/** What the host has forgotten is what the policy says of the guest with that address. */
+function macOf({ nextHop, nextHopMac }: SshSession, { bridges }: Ground): Mac {
+  const owner = bridges.flatMap(({ ports }) => ports).find(({ own }) => own && containsIp(own.ips, nextHop));
+  return nextHopMac ?? owner?.own?.mac ?? nobody;
+}
+
+function probesOf(session: SshSession, host: Host, ground: Ground): readonly Probe[] {
+  const { client, server, clientPort, serverPort, nextHop, dev } = session;
+  const nextHopMac = macOf(session, ground);
   const own = host.interfaces.find(({ name }) => name === dev)?.mac ?? nobody;
   const inward = { source: nextHopMac, destination: own };
   const outward = { source: own, destination: nextHopMac };

@@ -1,11 +1,12 @@
 // `apply`: loads what the policy wants of this host. The previous rules come back by themselves unless somebody confirms.
 import { readFileSync } from 'node:fs';
-import { type ApplyOptions, applyTarget, type LivePlan, livePlan } from '../apply/live/apply.ts';
+import { type Applied, type ApplyOptions, applyTarget, type LivePlan, livePlan } from '../apply/live/apply.ts';
 import type { Site } from '../apply/live/site.ts';
 import { isLocalConsole, sshSessions } from '../apply/live/ssh-sessions.ts';
 import { readNumbering } from '../apply/live/state.ts';
 import { Tracking } from '../apply/live/tracking.ts';
 import { lockouts } from '../apply/lockout.ts';
+import type { PlanDigests } from '../apply/plan.ts';
 import type { SshSession } from '../apply/ssh-way.ts';
 import { type Target, targetOfText } from '../apply/target.ts';
 import type { Checked } from '../model/diagnostic.ts';
@@ -13,7 +14,7 @@ import { HostError } from '../model/host-error.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
 import { untilDecided } from './countdown.ts';
 import { exitCodes } from './exit-codes.ts';
-import { readHostFacts, tellFaults } from './input.ts';
+import { assertGuestsKnown, readHostFacts, tellFaults } from './input.ts';
 import { untilInterrupted } from './interrupted.ts';
 import { type LiveOptions, readTarget, siteOf } from './live-target.ts';
 import { lockoutText } from './lockout-text.ts';
@@ -39,23 +40,33 @@ export async function apply(planFile: string | undefined, options: ApplyCommandO
   const failed = tellFaults(target.diagnostics);
   if (target.value === undefined) return exitCodes.faults;
   const faultCode = failed ? exitCodes.faults : exitCodes.fine;
-  const approve = (sessions: readonly SshSession[], live: LivePlan) =>
-    assertNoLockout(sessions, target.value as Target, live, options.allowLockout === true);
-  if (options.dryRun === true) return dryRun(site, target.value, approve, options, faultCode);
-  const confirmSeconds = options.confirm ?? (isLocalConsole() ? false : usualSeconds);
+  if (options.dryRun === true) return dryRun(site, target.value, options, faultCode);
+  return change(site, target.value, { ...options, ...(saved && { expected: saved.digests }) }, faultCode);
+}
+
+export type ChangeOptions = Pick<ApplyCommandOptions, 'confirm' | 'wait' | 'allowLockout' | 'output'> & {
+  readonly expected?: PlanDigests;
+  /** Instead of what `apply` says in JSON. */
+  readonly report?: (applied: Applied) => void;
+};
+
+/** Whatever loads other rules does it so: shown, asked for lock-outs, and back again unless somebody confirms. */
+export async function change(site: Site, target: Target, options: ChangeOptions, faultCode: number): Promise<number> {
+  const { confirm, expected, output, allowLockout = false } = options;
+  const confirmSeconds = confirm ?? (isLocalConsole() ? false : usualSeconds);
   const tracking = new Tracking(site.access, () =>
     tell('waiting until connection tracking has seen your SSH connection'),
   );
   const applyOptions = {
     ...(confirmSeconds === false ? {} : { confirmSeconds }),
-    ...(saved === undefined ? {} : { expected: saved.digests }),
+    ...(expected === undefined ? {} : { expected }),
     approve: async (live: LivePlan) => {
-      if (options.output === 'text') print(planText(live.plan));
-      await approve(await tracking.sessions(), live);
+      if (output === 'text') print(planText(live.plan));
+      await assertNoLockout(await tracking.sessions(), target, live, allowLockout);
     },
   };
   try {
-    return await applyAndWait(site, target.value, applyOptions, options, faultCode);
+    return await applyAndWait(site, target, applyOptions, options, faultCode);
   } finally {
     await tracking.end();
   }
@@ -66,18 +77,18 @@ function applyAndWait(
   site: Site,
   target: Target,
   applyOptions: ApplyOptions,
-  { output, wait = false }: ApplyCommandOptions,
+  { output, wait = false, report = (applied) => printJson('apply', applied) }: ChangeOptions,
   faultCode: number,
 ): Promise<number> {
   return untilInterrupted(async (signal) => {
     const applied = await applyTarget(site, target, applyOptions);
-    if (output === 'json') printJson('apply', applied);
+    if (output === 'json') report(applied);
     if (applied.outcome === 'confirmed') tell('loaded and kept');
-    const { deadline } = applied;
+    const { generation, deadline } = applied;
     if (deadline === undefined) return faultCode;
     tell(`loaded; ${comesBack(deadline)}: over a new connection, \`bridgekeeper confirm\``);
     if (!wait && !process.stderr.isTTY) return faultCode;
-    const decision = await untilDecided(site.state, deadline, signal);
+    const decision = await untilDecided(site.state, { generation, deadline }, signal);
     if (decision === 'undecided') tell(`not waiting any longer; ${comesBack(deadline)}`);
     return decision === 'rolled-back' ? exitCodes.rolledBack : faultCode;
   });
@@ -101,6 +112,7 @@ async function savedTarget(saved: PlanFile, { state }: Site, options: LiveOption
   const policy = parsePolicy(saved.policyText, saved.policyFile);
   const host = await readHostFacts(options.host, policy.value);
   if (host.value === undefined) return { diagnostics: [...policy.diagnostics, ...host.diagnostics] };
+  if (policy.value !== undefined) assertGuestsKnown(host.diagnostics, policy.value, host.value);
   const target = targetOfText(saved, host.value, readNumbering(state));
   return { ...target, diagnostics: [...host.diagnostics, ...target.diagnostics] };
 }
@@ -122,14 +134,13 @@ async function assertNoLockout(
 async function dryRun(
   site: Site,
   target: Target,
-  approve: (sessions: readonly SshSession[], live: LivePlan) => Promise<void>,
-  { output }: ApplyCommandOptions,
+  { output, allowLockout = false }: ApplyCommandOptions,
   exitCode: number,
 ): Promise<number> {
   const live = await livePlan(site, target);
   if (output === 'json') printJson('apply', { outcome: 'dry-run', digests: live.digests, steps: live.plan.steps });
   else print(planText(live.plan));
-  await approve(await sshSessions(site.access), live);
+  await assertNoLockout(await sshSessions(site.access), target, live, allowLockout);
   tell('dry run: nothing was changed');
   return exitCode;
 }

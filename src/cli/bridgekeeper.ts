@@ -8,7 +8,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(exitCodes.refused);
 });
 
-// a terminal that was closed while a change waits: there is nobody left to tell
+// nobody listens to what we say; what we do is not the worse for that
 process.stderr.on('error', () => undefined);
 
 try {

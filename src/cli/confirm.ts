@@ -1,13 +1,16 @@
 // `confirm`: the change that waits stays. `rollback`: it goes; or, when none waits, the generation before comes back.
-import { applyTarget } from '../apply/live/apply.ts';
+import type { Applied } from '../apply/live/apply.ts';
 import { policyOfGeneration, targetOfGeneration } from '../apply/live/facts.ts';
 import { withLock } from '../apply/live/lock.ts';
+import { isTold, markTold, readPending } from '../apply/live/pending.ts';
 import { confirmPending, settle } from '../apply/live/settle.ts';
+import type { Site } from '../apply/live/site.ts';
 import { confirmedId, generationIds, makeStateDirectory, readGeneration } from '../apply/live/state.ts';
 import { goBack } from '../apply/live/way-back.ts';
 import { HostError } from '../model/host-error.ts';
+import { type ApplyCommandOptions, change } from './apply.ts';
 import { exitCodes } from './exit-codes.ts';
-import { readHostFacts, tellFaults } from './input.ts';
+import { assertGuestsKnown, readHostFacts, tellFaults } from './input.ts';
 import { siteOf } from './live-target.ts';
 import { type Format, printJson, tell } from './output.ts';
 import type { StateOptions } from './state-directory.ts';
@@ -21,36 +24,45 @@ export async function confirm(options: StateOptions & { readonly output: Format 
   return exitCodes.fine;
 }
 
-export type RollbackOptions = StateOptions & { readonly host?: string; readonly output: Format };
+export type RollbackOptions = StateOptions &
+  Pick<ApplyCommandOptions, 'confirm' | 'wait' | 'allowLockout' | 'output'> & { readonly host?: string };
 
 export async function rollback(options: RollbackOptions): Promise<number> {
   const site = siteOf(options, 'rollback');
   makeStateDirectory(site.state);
-  const undone = await withLock(site.state, site.command, async () => {
-    const gone = await goBack(site);
-    if (!gone) await settle(site);
-    return gone;
-  });
-  if (!undone) return toGenerationBefore(options);
+  const undone = await withLock(site.state, site.command, () => undoPending(site));
+  if (undone === 'nothing') return toGenerationBefore(site, options);
   if (options.output === 'json') printJson('rollback', { outcome: 'rolled-back' });
-  else tell('the previous rules are back');
+  else tell(undone === 'now' ? 'the previous rules are back' : wasUndone);
   return exitCodes.fine;
 }
 
-/** Its policy, for the guests that are here now. */
-async function toGenerationBefore(options: RollbackOptions): Promise<number> {
-  const site = siteOf(options, 'rollback');
+const wasUndone =
+  'the change was taken back already, and the rules before it are in force; once more goes to the generation before';
+
+/** Who comes just after the timer means the same change, and not the one before it. */
+async function undoPending(site: Site): Promise<'now' | 'before' | 'nothing'> {
+  const isUndone = await goBack(site);
+  await settle(site);
+  if (readPending(site.state) === undefined || isTold(site.state)) return 'nothing';
+  markTold(site.state);
+  return isUndone ? 'now' : 'before';
+}
+
+/** Its policy, for the guests that are here now; as any change it comes back unless it is confirmed. */
+async function toGenerationBefore(site: Site, options: RollbackOptions): Promise<number> {
   const now = confirmedId(site.state);
   const before = generationIds(site.state).findLast((id) => now !== undefined && id < now);
   if (before === undefined) throw new HostError('no-generation', 'there are no earlier rules to go back to');
   const kept = readGeneration(site.state, before);
-  const host = await readHostFacts(options.host, policyOfGeneration(kept));
+  const policy = policyOfGeneration(kept);
+  const host = await readHostFacts(options.host, policy);
+  if (policy !== undefined && host.value !== undefined) assertGuestsKnown(host.diagnostics, policy, host.value);
   const failed = tellFaults(host.diagnostics);
   const target = host.value && targetOfGeneration(site.state, kept, host.value);
   if (target === undefined)
     throw new HostError('no-generation', `the policy of generation ${before} does not fit this host`);
-  const applied = await applyTarget(site, target, {});
-  if (options.output === 'json') printJson('rollback', { ...applied, from: before });
-  else tell(`the policy of generation ${before} is back, as generation ${applied.generation}`);
-  return failed ? exitCodes.faults : exitCodes.fine;
+  tell(`back to the policy of generation ${before}`);
+  const report = (applied: Applied): void => printJson('rollback', { ...applied, from: before });
+  return change(site, target, { ...options, report }, failed ? exitCodes.faults : exitCodes.fine);
 }

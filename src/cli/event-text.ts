@@ -183,7 +183,7 @@ function isoTime(wall: number | undefined): string | undefined {
 export const csvHeader = [
   ...['id', 'time', 'host', 'action', 'rule', 'prefix', 'in', 'out', 'physin', 'physout', 'smac', 'dmac'],
   ...['src', 'dst', 'protocol', 'sport', 'dport', 'status', 'trust', 'sources', 'text'],
-  ...['rule_id', 'policy_line', 'bridge', 'guest_in', 'guest_out', 'finding', 'culprit', 'victims'],
+  ...['rule_id', 'policy_line', 'bridge', 'guest_in', 'guest_out', 'finding', 'culprit', 'victims', 'suspect'],
 ];
 
 function printSpan({ file, line, column }: Span): string {
@@ -202,7 +202,8 @@ function eventCsv({ id, host, wall, trust, sources, event, meaning }: PrintedEve
     ...[ipText(packet?.src ?? arp?.senderIp), ipText(packet?.dst ?? arp?.targetIp)],
     ...[packet?.protocol, packet?.sport, packet?.dport, status, trust, sources.join(' '), raw],
     ...[meaning?.rule, meaning?.line && printSpan(meaning.line), meaning?.bridge],
-    ...[meaning?.from.guest, meaning?.to.guest, meaning?.doubt, meaning?.culprit, meaning?.victims.join(' ')],
+    ...[meaning?.from.guest, meaning?.to.guest, meaning?.doubt, meaning?.culprit],
+    ...[meaning?.victims.join(' '), meaning?.suspect],
   ];
   return cells.map((cell) => csvCell(cell === null || cell === undefined ? '' : String(cell))).join(',');
 }

@@ -8,7 +8,7 @@ import { storeError } from '../watch/store/database.ts';
 import type { Ends, EventFilter } from '../watch/store/event-filter.ts';
 import { printTotals, type Statistics, statistics } from '../watch/store/statistics.ts';
 import { type KnownGap, StoreReader } from '../watch/store/store-reader.ts';
-import { attributeBy } from './attribute.ts';
+import { CurrentSite } from './current-site.ts';
 import { escaped } from './escaped.ts';
 import { csvCell, csvHeader, type EventFormat, gapLine, printed, timeText } from './event-text.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -17,7 +17,7 @@ import { untilInterrupted } from './interrupted.ts';
 import { print, printJson, table, tell } from './output.ts';
 import { printLines } from './print-lines.ts';
 import { parseSince } from './since.ts';
-import { type SiteOptions, siteAtHand } from './site.ts';
+import type { SiteOptions } from './site.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 import { type Showing, type Shown, shownGap, showStored } from './stored.ts';
 
@@ -50,11 +50,11 @@ export async function events(directory: string | undefined, options: EventsOptio
   if (options.follow === true && (options.stats === true || options.until !== undefined)) {
     throw new HostError('usage', '--follow goes on without an end: neither --stats nor --until goes with it');
   }
-  const attribute = attributeBy(await siteAtHand(directory, options));
+  const site = await CurrentSite.read(directory, options);
   const ends = options.guest === undefined ? undefined : await endsOf(options.guest, directory, options);
   const filter = { ...filterOf(options), ...(ends !== undefined && { ends }) };
   const state = stateDirectory(options);
-  const showing = { format: options.output, attribute };
+  const showing = { format: options.output, attribute: site.attribute, refresh: () => site.refresh() };
   try {
     const shown = await showNow(state, filter, options, showing);
     if (options.follow !== true) return exitCodes.fine;

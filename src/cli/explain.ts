@@ -1,13 +1,13 @@
 // `explain`: lines of the firewall log in plain sentences: who sent what, what he claimed, which rule decided by which line
 // of the policy, and whether it looks like an attack.
 import { statSync } from 'node:fs';
-import { explainEvent } from '../explain/explain.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import { explanationText } from '../explain/sentences.ts';
 import { HostError } from '../model/host-error.ts';
 import type { LogEvent } from '../model/log-event.ts';
 import { parseLogLine } from '../watch/parse-line.ts';
 import { unescapedSyslog } from '../watch/sources/escapes.ts';
+import { isJournalJson, journalJsonEntry } from '../watch/sources/journal-json.ts';
 import { LineHeads } from '../watch/sources/line-head.ts';
 import { escaped } from './escaped.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -109,15 +109,26 @@ class LineExplainer {
   }
 
   explain(line: Buffer): Explained | undefined {
-    const { site, seen, prefixes, isUnknown } = this.#known;
-    const { from } = this.#heads.read(line);
-    const event = parseLogLine(unescapedSyslog(line.subarray(from)), prefixes);
+    const { explainer, prefixes, isUnknown } = this.#known;
+    const { text, saidHost } = isJournalJson(line) ? journalledText(line) : this.#headless(line);
+    const event = parseLogLine(text, prefixes);
     if (event === undefined) return undefined;
-    seen.learn(event);
-    const saidHost = hostIn(line.toString('latin1', 0, from));
-    const explanation = explainEvent(event, site, { seen, saidHost });
+    const explanation = explainer.explain(event, saidHost);
     return { event, explanation: isUnknown === true ? withoutHost(explanation) : explanation };
   }
+
+  #headless(line: Buffer): Headless {
+    const { from } = this.#heads.read(line);
+    return { text: unescapedSyslog(line.subarray(from)), saidHost: hostIn(line.toString('latin1', 0, from)) };
+  }
+}
+
+type Headless = { readonly text: Buffer; readonly saidHost: string | undefined };
+
+/** Of `journalctl -o json`. */
+function journalledText(line: Buffer): Headless {
+  const { MESSAGE, _HOSTNAME } = journalJsonEntry(line) ?? {};
+  return { text: MESSAGE ?? Buffer.alloc(0), saidHost: _HOSTNAME?.toString('utf8') };
 }
 
 /** Without what a line lacks in a host of which there are no facts. */

@@ -8,13 +8,14 @@ import { escapedJson } from './escaped.ts';
 
 /** `version` changes when a reader of an older form could be misled. */
 export function explanationJson(event: LogEvent, explanation: Explanation): string {
-  const { outcome, findings, culprit } = explanation;
+  const { outcome, findings, culprit, suspect } = explanation;
   const value = {
     version: 1,
     kind: 'explanation',
     line: event.raw,
     outcome,
     culprit: culprit ?? null,
+    suspect: suspect ?? null,
     findings,
     text: explanationText(explanation),
   };

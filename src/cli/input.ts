@@ -9,7 +9,7 @@ import {
   printDiagnostic,
   type Span,
 } from '../model/diagnostic.ts';
-import type { Host } from '../model/host.ts';
+import { allPorts, type Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
 import type { Policy } from '../model/policy.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
@@ -34,13 +34,23 @@ export type Inputs = {
   readonly lineText: (span: Span) => string | undefined;
 };
 
+/** `-` is standard input; without a file of the host the live one is meant. */
+export function inputFiles(
+  directory: string | undefined,
+  { policy, host }: InputOptions,
+): { readonly policy: string; readonly host: string | undefined } {
+  return {
+    policy: policy ?? (directory === undefined ? livePolicy : join(directory, 'policy.yaml')),
+    host: host ?? (directory === undefined ? undefined : join(directory, 'host.yaml')),
+  };
+}
+
 /** What is in the files, and everything that is wrong with them. */
 export async function readInputs(directory: string | undefined, options: InputOptions): Promise<Checked<Inputs>> {
   if (options.host === '-' && options.policy === '-') {
     throw new HostError('usage', 'standard input can be the host or the policy, not both');
   }
-  const policyFile = options.policy ?? (directory === undefined ? livePolicy : join(directory, 'policy.yaml'));
-  const hostFile = options.host ?? (directory === undefined ? undefined : join(directory, 'host.yaml'));
+  const { policy: policyFile, host: hostFile } = inputFiles(directory, options);
   const policyText = readText(policyFile);
   const hostText = hostFile === undefined ? undefined : readText(hostFile);
   const policy = parsePolicy(policyText, nameOf(policyFile));
@@ -59,6 +69,19 @@ export async function readInputs(directory: string | undefined, options: InputOp
     value: { policy: settled.value ?? policy.value, host: host.value, policyText, lineText },
     diagnostics: [...diagnostics, ...settled.diagnostics],
   };
+}
+
+/**
+ * Before rules are made that could be loaded: guests whose ports only libvirt knows would all be closed while it does not
+ * answer. @throws HostError 'libvirt-refused'
+ */
+export function assertGuestsKnown(diagnostics: readonly Diagnostic[], policy: Policy, host: Host): void {
+  const refused = diagnostics.find(({ code }) => code === 'libvirt-refused');
+  const known = new Set(allPorts(host).map(({ guest }) => guest));
+  const guest = policy.guests.find(({ name, port }) => port === undefined && !known.has(name));
+  if (refused === undefined || guest === undefined) return;
+  const why = `so nobody knows the port of guest '${guest.name}' and others`;
+  throw new HostError('libvirt-refused', `${refused.message}; ${why} (${refused.hint ?? ''})`);
 }
 
 /**

@@ -25,6 +25,16 @@ function aboutState(program: Command, name: string, description: string): Comman
   return program.command(name).description(description).addOption(stateOption()).addOption(outputOption());
 }
 
+/** For what loads other rules. */
+function withConfirmation(command: Command): Command {
+  const words = 'until the previous rules come back (60s; at a local console: no confirmation)';
+  return command
+    .addOption(new Option('--confirm <time>', words).argParser(seconds))
+    .option('--no-confirm', 'keep the rules at once')
+    .option('--wait', 'wait for the confirmation or the rollback, also without a terminal')
+    .option('--allow-lockout', 'also if it cuts off the SSH connection that this came by');
+}
+
 export function addLiveCommands(program: Command, run: Run): void {
   aboutRules(program, 'plan', 'show what apply would change on this host')
     .option('--out <file>', 'save the plan, for apply')
@@ -32,21 +42,12 @@ export function addLiveCommands(program: Command, run: Run): void {
   aboutRules(program, 'diff', 'show the difference between the loaded rules and those of the policy').action(
     (options) => run(diff(options)),
   );
-  aboutRules(program, 'apply', 'load the rules; the previous ones come back unless this is confirmed')
+  withConfirmation(aboutRules(program, 'apply', 'load the rules; the previous ones come back unless this is confirmed'))
     .argument('[plan]', 'a plan that was saved by plan --out')
-    .addOption(
-      new Option(
-        '--confirm <time>',
-        'until the previous rules come back (60s; at a local console: no confirmation)',
-      ).argParser(seconds),
-    )
-    .option('--no-confirm', 'keep the rules at once')
-    .option('--wait', 'wait for the confirmation or the rollback, also without a terminal')
     .option('--dry-run', 'say what would be done')
-    .option('--allow-lockout', 'also if it cuts off the SSH connection that this came by')
     .action((file, options) => run(apply(file, options)));
   aboutState(program, 'confirm', 'keep the rules that wait for it').action((options) => run(confirm(options)));
-  aboutState(program, 'rollback', 'put the previous rules back')
+  withConfirmation(aboutState(program, 'rollback', 'take back the change that waits, or else go to the rules before'))
     .addOption(hostOption())
     .action((options) => run(rollback(options)));
   aboutState(program, 'status', 'show what is loaded, what waits, what was counted, and what somebody else changed')

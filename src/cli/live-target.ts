@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import type { Site } from '../apply/live/site.ts';
 import { readNumbering } from '../apply/live/state.ts';
 import { type Target, targetOf } from '../apply/target.ts';
-import { local } from '../machine/access.ts';
+import { localApart } from '../machine/access.ts';
 import type { Checked } from '../model/diagnostic.ts';
 import type { Backend } from '../model/ruleset.ts';
-import { type InputOptions, readInputs } from './input.ts';
+import { assertGuestsKnown, type InputOptions, readInputs } from './input.ts';
 import type { ArpChecks } from './lowering.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 
@@ -17,7 +17,7 @@ export type LiveOptions = InputOptions &
   };
 
 export function siteOf(options: StateOptions, command: string): Site {
-  return { access: local, state: resolve(stateDirectory(options)), command };
+  return { access: localApart, state: resolve(stateDirectory(options)), command };
 }
 
 /** Rule numbers are those of the state directory, where there are some. */
@@ -25,6 +25,7 @@ export async function readTarget(options: LiveOptions): Promise<Checked<Target>>
   const inputs = await readInputs(undefined, options);
   if (inputs.value === undefined) return { diagnostics: inputs.diagnostics };
   const { policy, policyText, host } = inputs.value;
+  assertGuestsKnown(inputs.diagnostics, policy, host);
   const arp = options.arpChecks === 'on' ? 'bound' : 'unchecked';
   const intent = { policy, policyText, host, backend: options.backend, arp } as const;
   const target = targetOf(intent, readNumbering(siteOf(options, '').state));

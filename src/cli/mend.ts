@@ -1,7 +1,8 @@
 // Changes to a machine as a user meets them: shown, asked about, done, and taken back.
 import type { Access } from '../machine/access.ts';
 import { type ChangeSet, printChange } from '../machine/change.ts';
-import { applyChanges, type ChangeRecord, openChanges, undoChanges } from '../machine/change-log.ts';
+import { applyChanges, openChanges, undoChanges } from '../machine/change-log.ts';
+import type { ChangeRecord } from '../machine/change-records.ts';
 import { HostError } from '../model/host-error.ts';
 import { agreed } from './ask.ts';
 import { exitCodes } from './exit-codes.ts';

@@ -1,6 +1,6 @@
 // Host, policy and the numbers of the loaded rules -> what lines of the firewall log are held against.
 import assert from 'node:assert/strict';
-import { SeenMacs } from '../explain/seen-macs.ts';
+import { Explainer } from '../explain/explainer.ts';
 import { Site } from '../explain/site.ts';
 import { HostError } from '../model/host-error.ts';
 import { type RuleList, rulesOf } from '../model/rule-list.ts';
@@ -17,8 +17,8 @@ export type SiteOptions = InputOptions & { readonly numbers?: string };
 
 export type KnownSite = {
   readonly site: Site;
-  /** Grows with the lines that are shown to it. */
-  readonly seen: SeenMacs;
+  /** Learns from the lines that are shown to it. */
+  readonly explainer: Explainer;
   readonly prefixes: PrefixTable;
   /** Nothing is known of any machine: it is no news that a line's is another one. */
   readonly isUnknown?: true;
@@ -36,7 +36,7 @@ export async function readSite(directory: string | undefined, options: SiteOptio
   const { policy, host, lineText } = inputs.value;
   const { list } = compiled.value;
   const site = new Site(policy, host, list, lineText);
-  return { site, seen: new SeenMacs(site), prefixes: new PrefixTable(loadedPrefixes(list)), faulty };
+  return { site, explainer: new Explainer(site), prefixes: new PrefixTable(loadedPrefixes(list)), faulty };
 }
 
 /** A machine of which nothing is known: no bridges, no guests, no rules of ours. */
@@ -46,7 +46,7 @@ export function unknownSite(): KnownSite {
   assert.ok(policy !== undefined && host !== undefined);
   const list: RuleList = { entries: [], ground: { bridges: [], facing: [], ruled: [], patterns: [] } };
   const site = new Site(policy, host, list, () => undefined);
-  return { site, seen: new SeenMacs(site), prefixes: builtInPrefixes, isUnknown: true, faulty: false };
+  return { site, explainer: new Explainer(site), prefixes: builtInPrefixes, isUnknown: true, faulty: false };
 }
 
 /** For commands that also work without: what nobody asked for may be missing. */

@@ -58,7 +58,6 @@ function pendingLines({ pending }: Status): readonly string[] {
   switch (pending?.stage) {
     case undefined:
     case 'confirmed':
-    case 'cancelled':
       return [];
     case 'armed': {
       const timer = pending.timer ? '' : ', and the timer is dead: run `bridgekeeper rollback`';

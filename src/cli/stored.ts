@@ -1,5 +1,6 @@
 // What another process stores, as it comes: the store is looked at again when somebody has committed.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PacketPaths } from '../watch/packet-paths.ts';
 import type { EventFilter } from '../watch/store/event-filter.ts';
 import { StoreReader } from '../watch/store/store-reader.ts';
 import type { Attribute } from './attribute.ts';
@@ -9,7 +10,12 @@ import { printLines } from './print-lines.ts';
 const pollMs = 200;
 const atOnce = 500;
 
-export type Showing = { readonly format: EventFormat; readonly attribute: Attribute };
+export type Showing = {
+  readonly format: EventFormat;
+  readonly attribute: Attribute;
+  /** Before lines are attributed: host and policy may have changed. */
+  readonly refresh: () => Promise<void>;
+};
 
 /** What has been shown already. */
 export type Shown = { readonly event: number; readonly gap: number };
@@ -19,21 +25,23 @@ export async function showStored(
   directory: string,
   filter: EventFilter,
   signal: AbortSignal,
-  { format, attribute }: Showing,
+  showing: Showing,
   shown?: Shown,
 ): Promise<void> {
   const reader = new StoreReader(directory);
   try {
     let { event: afterId, gap: afterGap } = shown ?? reader.last();
     let version = -1;
+    const paths = new PacketPaths();
     while (!signal.aborted) {
       await sleep(pollMs, undefined, { signal }).catch(() => undefined);
       if (reader.version() === version) continue;
       version = reader.version();
-      afterId = await showEvents(reader, { ...filter, afterId }, { format, attribute });
+      await showing.refresh();
+      afterId = await showEvents(reader, { ...filter, afterId }, showing, paths);
       const gaps = reader.gaps(filter, afterGap);
       afterGap = gaps.at(-1)?.id ?? afterGap;
-      await printLines(gaps.flatMap((gap) => shownGap(gap, format)));
+      await printLines(gaps.flatMap((gap) => shownGap(gap, showing.format)));
     }
   } finally {
     reader.close();
@@ -44,10 +52,11 @@ async function showEvents(
   reader: StoreReader,
   filter: EventFilter & { readonly afterId: number },
   { format, attribute }: Showing,
+  paths: PacketPaths,
 ): Promise<number> {
   let last = filter.afterId;
   let lines: string[] = [];
-  for (const event of reader.events(filter, 'stored')) {
+  for (const event of reader.events(filter, 'stored', paths)) {
     last = event.id;
     lines.push(printed(format, attribute(event)));
     if (lines.length < atOnce) continue;

@@ -2,17 +2,18 @@
 import { accessNamed } from '../machine/access.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
+import { PacketPaths } from '../watch/packet-paths.ts';
 import { sourcesNamed } from '../watch/sources/known-sources.ts';
 import { pause, type Source } from '../watch/sources/source.ts';
 import { follow, type Keeper, memoryKeeper, type Told } from '../watch/store/follow.ts';
 import { openStoreWriter, type StoreWriter } from '../watch/store/store-writer.ts';
-import { attributeBy } from './attribute.ts';
+import { CurrentSite } from './current-site.ts';
 import { printed } from './event-text.ts';
 import { exitCodes } from './exit-codes.ts';
 import { untilInterrupted } from './interrupted.ts';
 import { type Format, tell } from './output.ts';
 import { printLines } from './print-lines.ts';
-import { type SiteOptions, siteAtHand } from './site.ts';
+import type { SiteOptions } from './site.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 import { type Showing, shownGap, showStored } from './stored.ts';
 
@@ -31,7 +32,8 @@ export async function watch(names: readonly string[], options: WatchOptions): Pr
   if (names.includes('-') && (host === '-' || policy === '-'))
     throw new HostError('usage', 'standard input cannot be the lines and also the host or the policy');
   const access = accessNamed(options.access);
-  const showing = { format, attribute: attributeBy(await siteAtHand(undefined, options)) };
+  const site = await CurrentSite.read(undefined, options);
+  const showing = { format, attribute: site.attribute, refresh: () => site.refresh() };
   return untilInterrupted(async (signal) => {
     const sources = await sourcesNamed(names, signal, access);
     if (!isStored(names, options)) {
@@ -80,11 +82,15 @@ async function watchStoring(
   signal: AbortSignal,
   showing: Showing,
 ): Promise<number> {
+  let code: number;
   try {
-    return await followAndShow(sources, writer, signal, showing);
-  } finally {
-    await writer.close();
+    code = await followAndShow(sources, writer, signal, showing);
+  } catch (error) {
+    await writer.close().catch(() => undefined); // what went wrong first is what counts
+    throw error;
   }
+  await writer.close();
+  return code;
 }
 
 /** Sources that ended with a complaint and showed nothing could not be had. */
@@ -96,30 +102,31 @@ async function followAndShow(
 ): Promise<number> {
   tellSources(sources);
   const kinds = new Set<Told['kind']>();
+  const paths = new PacketPaths();
   await follow(sources, keeper, signal, async (told) => {
     for (const { kind } of told) kinds.add(kind);
-    await show(told, showing);
+    if (told.some(({ kind }) => kind === 'event')) await showing.refresh();
+    await printLines(told.flatMap((one) => shown(one, showing, paths)));
   });
   return kinds.has('finding') && kinds.size === 1 ? exitCodes.refused : exitCodes.fine;
 }
 
 function tellSources(sources: readonly Source[]): void {
-  const names = sources.map(({ host, name }) => (host === '' ? name : `ssh:${host}/${name}`));
-  tell(`following ${names.join(', ')}`);
-}
-
-async function show(told: readonly Told[], showing: Showing): Promise<void> {
-  const lines = told.flatMap((one) => shown(one, showing));
-  if (lines.length > 0) await printLines(lines);
+  const there = sources.filter(({ isAbsent }) => isAbsent !== true);
+  tell(`following ${there.map(({ host, name }) => (host === '' ? name : `ssh:${host}/${name}`)).join(', ')}`);
+  const absent = sources.filter(({ isAbsent }) => isAbsent === true).map(({ name }) => name.replace(/^[a-z]+:/, ''));
+  if (absent.length > 0) tell(`not there, and followed when they come: ${absent.join(', ')}`);
 }
 
 /** Data goes to stdout; what is to be said about a source goes to stderr. */
-function shown(told: Told, { format, attribute }: Showing): readonly string[] {
+function shown(told: Told, { format, attribute }: Showing, paths: PacketPaths): readonly string[] {
   const { host, source } = told;
   switch (told.kind) {
     case 'event': {
       const { id, record, event } = told;
-      return [printed(format, attribute({ ...record, id, host, sources: [source], event }))];
+      const { wall, wallSpan = 0 } = record;
+      const path = paths.of({ id, host, wall, wallSpan, event });
+      return [printed(format, attribute({ ...record, id, host, sources: [source], event, path }))];
     }
     case 'gap':
       return shownGap(told, format);

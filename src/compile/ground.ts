@@ -40,15 +40,18 @@ export function bindGuests(policy: Policy, host: Host): Checked<Bindings> {
   const ports = allPorts(host);
   const byName = Map.groupBy(ports, ({ name }) => name);
   const byGuest = Map.groupBy(ports, ({ guest }) => guest ?? '');
+  // also by a guest that has faults: a bridge whose only guest has one is not open, it is closed
+  const claimed = new Set<Port>(policy.namelessPorts.flatMap((name) => byName.get(name) ?? []));
   const guests = policy.guests.flatMap((guest) => {
-    const candidates = guest.port === undefined ? byGuest.get(guest.name) : byName.get(guest.port);
-    const bound = bindGuest(guest, candidates ?? [], host);
+    const candidates = (guest.port === undefined ? byGuest.get(guest.name) : byName.get(guest.port)) ?? [];
+    for (const port of candidates) claimed.add(port);
+    const bound = bindGuest(guest, candidates, host);
     diagnostics.push(...bound.diagnostics);
     return bound.value ?? [];
   });
   const single = withoutSharedPorts(guests, diagnostics);
   const roles = portRoles(host, single);
-  const segments = linkedBridges(host, roles).filter((segment) => holdsGuests(segment, host, roles));
+  const segments = linkedBridges(host, roles).filter((segment) => holdsGuests(segment, host, roles, claimed));
   diagnostics.push(...closedPorts(host, roles, segments), ...loops(host, roles, segments));
   return { value: { guests: single, roles, segments }, diagnostics };
 }
@@ -173,8 +176,11 @@ function links(host: Host, roles: Roles, bridge: string): readonly { port: Port;
   });
 }
 
-function holdsGuests(segment: Segment, host: Host, roles: Roles): boolean {
-  return segmentPorts(segment, host).some((port) => roles.get(port.name)?.kind === 'guest' || port.guest !== undefined);
+function holdsGuests(segment: Segment, host: Host, roles: Roles, claimed: ReadonlySet<Port>): boolean {
+  return segmentPorts(segment, host).some((port) => {
+    const kind = roles.get(port.name)?.kind;
+    return kind === 'guest' || port.guest !== undefined || (kind === 'closed' && claimed.has(port));
+  });
 }
 
 export function segmentPorts(segment: Segment, host: Host): readonly Port[] {

@@ -132,7 +132,7 @@ function memoryKib(memory: Element | undefined): number {
 }
 
 /** Behind the end tag of the element whose tag begins at `start`; the text is well-formed. */
-export function elementEnd(text: string, start: number): number {
+function elementEnd(text: string, start: number): number {
   let depth = 0;
   for (let at = start; at >= 0 && at < text.length; at = text.indexOf('<', at)) {
     const passive = behindPassive(text, at);

@@ -6,7 +6,7 @@ import { assignmentsIn, withAssignment } from './shell-assignments.ts';
 import { printSize, type Size } from './size.ts';
 
 export const defaultsFile = '/etc/default/grub';
-export const dropInFolder = '/etc/default/grub.d';
+const dropInFolder = '/etc/default/grub.d';
 export const dropInFile = `${dropInFolder}/90-bridgekeeper.cfg`;
 
 export type TextFile = { readonly path: string; readonly text: string };
@@ -70,7 +70,7 @@ export function dropInText({ menu, video }: GrubWish): string {
 }
 
 /** What the menu shall be, and what GRUB takes if it cannot be that. */
-export function gfxmodeText(menu: Size): string {
+function gfxmodeText(menu: Size): string {
   return `${printSize(menu)}x32,${printSize(menu)},auto`;
 }
 

@@ -64,9 +64,7 @@ function noDevice({ unknownModels }: DomainDisplay): string {
 function refusals({ model }: PlacedVideo, monitors: readonly Monitor[]): readonly string[] {
   const found: string[] = [];
   if (model === 'cirrus' || model === 'ramfb' || model === 'vmvga') {
-    found.push(
-      `${model} takes no resolution (libvirt says: model resolution is not supported); qxl, virtio, vga and bochs do`,
-    );
+    found.push(`${model} takes no resolution (libvirt says: model resolution is not supported)`);
   }
   if (monitors.length > mostHeads[model]) {
     const heads = mostHeads[model] === 1 ? 'one monitor' : `${mostHeads[model]} monitors`;

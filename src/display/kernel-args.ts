@@ -1,6 +1,6 @@
 // What of a kernel's command line decides pictures. The last word of a kind wins, as the kernel reads them.
 // Sources: Documentation/fb/modedb.rst and admin-guide/kernel-parameters.txt of Linux
-import { isSameSize, parseSize, type Size } from './size.ts';
+import { parseSize, type Size } from './size.ts';
 
 /** `video=Virtual-1:1920x1080e`. */
 export type VideoArgument = {
@@ -66,8 +66,4 @@ function isReplaced(word: string): boolean {
 export function printVideoArgument({ connector, size, forced }: VideoArgument): string {
   const letter = forced === undefined ? '' : forced === 'on' ? 'e' : 'd';
   return `video=${connector === undefined ? '' : `${connector}:`}${size.width}x${size.height}${letter}`;
-}
-
-export function isSameVideoArgument(one: VideoArgument, other: VideoArgument): boolean {
-  return one.connector === other.connector && one.forced === other.forced && isSameSize(one.size, other.size);
 }

@@ -5,7 +5,7 @@ import { unreachable } from '../model/unreachable.ts';
 import { framebufferBytes, type Size } from './size.ts';
 import type { VideoDevice, VideoMemory, VideoModel } from './video.ts';
 
-export const KiB = 1024;
+const KiB = 1024;
 const MiB = 1024 * KiB;
 
 /** What libvirt writes and QEMU takes when nobody says anything. */

@@ -56,7 +56,7 @@ function withOwn(own: Size): readonly Size[] {
 }
 
 /** What a display starts with when nobody wishes anything; QEMU from 7.0 on, and qxl's driver. */
-export function usualSize(device: VideoDevice): Size {
+function usualSize(device: VideoDevice): Size {
   return device.model === 'qxl' ? { width: 1024, height: 768 } : { width: 1280, height: 800 };
 }
 

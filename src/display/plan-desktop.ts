@@ -23,6 +23,8 @@ export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
   const step = sessionStep(session, guest.connectors, wish.monitors);
   if (step !== undefined) return { steps: [...runningSteps(session, step), ...keptSteps(step, guest)] };
   const connected = guest.connectors.length;
+  if (wish.via !== 'guest')
+    return { notes: [`the guest has ${connected} connectors as yet; its session is arranged after the restart`] };
   return {
     impossible: [
       { aim: 'desktop', reason: `the guest has ${connected} connectors for ${wish.monitors.length} monitors` },

@@ -12,7 +12,7 @@ export function hostPart(facts: DisplayFacts, { monitors, aims, via }: Wish): Pl
     aims.has('tty') || (aims.has('grub') && facts.domain.firmware === 'uefi') || isOwnSized(facts.domain, aims);
   const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory', layoutOf(facts, via));
   if (step.kind === 'nothing') return {};
-  const refused = step.kind === 'impossible' ? step.reasons : definitionRefusals(facts);
+  const refused = step.kind === 'impossible' ? [...step.reasons, ...otherModels(facts)] : definitionRefusals(facts);
   if (refused.length > 0) return { impossible: refused.map((reason) => ({ aim, reason })) };
   return { steps: [definitionStep(facts, step)] };
 }
@@ -20,6 +20,14 @@ export function hostPart(facts: DisplayFacts, { monitors, aims, via }: Wish): Pl
 /** Heads of one device need the guest to be told of them: where it cannot be, each monitor is a device. */
 export function layoutOf({ guest }: DisplayFacts, via: Wish['via']): Layout {
   return via === 'host' || guest?.bootLoader !== 'grub' ? 'devices' : 'heads';
+}
+
+/** What could be had instead, of what this host has; nobody's device is exchanged without being asked. */
+function otherModels({ domain, modelsHere }: DisplayFacts): readonly string[] {
+  const [device] = domain.devices.filter(({ primary }) => primary);
+  if (device === undefined || !['cirrus', 'ramfb', 'vmvga'].includes(device.model)) return [];
+  const better = ['virtio', 'vga', 'bochs', 'qxl'].filter((model) => modelsHere.has(model));
+  return better.length === 0 ? [] : [`this host also has ${better.join(', ')}: virsh edit exchanges the model`];
 }
 
 /** bochs-display draws its boot menu in its own size only. */

@@ -34,6 +34,8 @@ export type DisplayFacts = {
   readonly managedSave: boolean;
   readonly memorySnapshots: readonly string[];
   readonly viewers: number;
+  /** What `virsh domcapabilities` lists. */
+  readonly modelsHere: ReadonlySet<string>;
 };
 
 /** Whether its next start brings other display devices than it runs with. */
@@ -81,11 +83,13 @@ export type DisplayPlan = {
 export type PlanPart = Partial<DisplayPlan>;
 
 export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
+  const menu = grubPart(facts, wish);
+  const driver = menu.impossible === undefined ? driverNotes(facts, wish) : [];
   const parts = [
     hostPart(facts, wish),
-    grubPart(facts, wish),
+    menu,
     desktopPart(facts, wish),
-    { notes: notesOf(facts, wish) },
+    { notes: [...driver, ...notesOf(facts, wish)] },
   ];
   return {
     steps: parts.flatMap(({ steps = [] }: PlanPart) => steps),
@@ -101,7 +105,6 @@ function notesOf(facts: DisplayFacts, wish: Wish): readonly string[] {
     aims.has('tty') && wish.monitors.length > 1 && layoutOf(facts, wish.via) === 'devices' && isVirtio(facts);
   const overridden = viewers > 0 && guest?.vdagent === true && aims.has('desktop');
   return [
-    ...driverNotes(facts, wish),
     ...(overridden
       ? [
           "a SPICE viewer is connected, and the guest's spice-vdagent fits the desktop to its window: that overrides this size",

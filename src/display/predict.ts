@@ -36,7 +36,7 @@ export type Boot = {
 };
 
 /** The VGA's text mode: 80 columns of 9 and 25 lines of 16 pixels. */
-export const textMode: Size = { width: 720, height: 400 };
+const textMode: Size = { width: 720, height: 400 };
 
 /** GRUB's own default on BIOS. */
 const usualMenu: Size = { width: 640, height: 480 };

@@ -70,7 +70,7 @@ function doubleQuoted(word: string, at: number): Part | undefined {
 }
 
 /** For a shell, whatever it is. */
-export function singleQuotedWord(value: string): string {
+function singleQuotedWord(value: string): string {
   return `'${value.replaceAll("'", "'\\''")}'`;
 }
 

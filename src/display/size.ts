@@ -25,7 +25,7 @@ export function isSameSize(one: Size, other: Size): boolean {
   return one.width === other.width && one.height === other.height;
 }
 
-export function area({ width, height }: Size): number {
+function area({ width, height }: Size): number {
   return width * height;
 }
 

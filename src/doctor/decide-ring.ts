@@ -28,8 +28,9 @@ type MakeVerdict = (state: State, cause: Cause | undefined, evidence: string) =>
 
 /** Who is not root asks without the capability anyway: that says nothing about the machine. */
 function refusal({ ring, uid }: Facts, verdict: MakeVerdict): Verdict {
-  const { restricted, mayAsk, dmesgSaid } = ring;
-  const why = `kernel.dmesg_restrict=${restricted ? 1 : 0}, CAP_SYSLOG ${mayAsk ? 'is there' : 'is missing'}`;
+  const { restricted, mayAsk, ownUsers, dmesgSaid } = ring;
+  const capability = !mayAsk ? 'is missing' : ownUsers ? "is this user namespace's only" : 'is there';
+  const why = `kernel.dmesg_restrict=${restricted ? 1 : 0}, CAP_SYSLOG ${capability}`;
   const evidence = `${dmesgSaid}; ${why}`;
   return uid === 0 ? verdict('broken', 'dmesg-refused', evidence) : verdict('unknown', 'dmesg-refused', evidence);
 }

@@ -85,6 +85,7 @@ function ofProbe(facts: Facts, probe: Sightings): { readonly state: State } & Ve
   const { network } = facts;
   if (probe.unsent !== undefined) return verdict('unknown', undefined, `no probe: ${probe.unsent}`);
   if (probe.counter === undefined) return verdict('unknown', undefined, "the probe's counter could not be read");
+  if (probe.counter === 0 && network.loopbackUp === false) return verdict('broken', 'loopback-down', downText(probe));
   if (probe.counter === 0) return verdict('broken', 'packet-not-seen', dropText(facts, probe));
   if (arrived(probe)) return verdict('works', undefined, `the probe ${probe.nonce} was logged`);
   const canSee = probe.seen.has('dmesg') || probe.seen.has('kmsg');
@@ -96,11 +97,18 @@ function ofProbe(facts: Facts, probe: Sightings): { readonly state: State } & Ve
   return verdict('broken', 'not-arrived', `${counted}, and no ring has the line`);
 }
 
+function downText({ refusal }: Sightings): string {
+  return `the interface lo is down, and the probe's rule counted no packet${quoted(refusal)}`;
+}
+
+function quoted(refusal: string | undefined): string {
+  return refusal === undefined ? '' : ` ('${refusal.slice(refusal.lastIndexOf(':') + 1).trim()}')`;
+}
+
 function dropText({ rules }: Facts, { priority, refusal }: Sightings): string {
-  const said = refusal === undefined ? '' : ` ('${refusal.slice(refusal.lastIndexOf(':') + 1).trim()}')`;
   const chains = rules.drops.filter((drop) => drop.priority <= priority).map(({ name }) => `'${name}'`);
   const where = chains.length > 0 ? `before it drops ${chains.join(' or ')}` : 'and no chain before it drops any';
-  return `the probe's rule counted no packet${said}; ${where}`;
+  return `the probe's rule counted no packet${quoted(refusal)}; ${where}`;
 }
 
 // Limits.

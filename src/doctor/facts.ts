@@ -33,6 +33,8 @@ export type RingFacts = {
   readonly restricted: boolean;
   /** CAP_SYSLOG is among the effective capabilities. */
   readonly mayAsk: boolean;
+  /** Not the machine's first user namespace: CAP_SYSLOG of another one opens no door of the ring (kernel/printk/printk.c). */
+  readonly ownUsers: boolean;
   /** Processes of this pid namespace that have /proc/kmsg open. */
   readonly consumers: readonly Process[];
   /** Daemons that have /dev/kmsg open for reading. */
@@ -59,6 +61,8 @@ export type NetworkFacts = {
   /** How many other network namespaces processes are in. */
   readonly others: number;
   readonly interfaces: readonly string[];
+  /** The interface `lo` is up; `undefined` where no program tells it. */
+  readonly loopbackUp: boolean | undefined;
   /** Number of a family (2 IPv4, 7 bridge, 10 IPv6) -> the logger that is bound, and those that could be. */
   readonly loggers: ReadonlyMap<number, Logger>;
 };

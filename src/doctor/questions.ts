@@ -82,6 +82,8 @@ export const questions: readonly Question[] = [
   { name: 'loggers', mostBytes: 4 * kibi, ask: 'cat /proc/net/netfilter/nf_log' },
   { name: 'groups-heard', mostBytes: 16 * kibi, ask: 'cat /proc/net/netfilter/nfnetlink_log' },
   { name: 'interfaces', mostBytes: 64 * kibi, ask: 'cat /proc/net/dev' },
+  // the first word in brackets are the flags; /proc has them nowhere, and a container's /sys may be another namespace's
+  { name: 'loopback', mostBytes: kibi, ask: 'ip link show dev lo 2>/dev/null || ifconfig lo' },
   {
     name: 'processes',
     mostBytes: 64 * kibi,

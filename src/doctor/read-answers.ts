@@ -38,6 +38,11 @@ function selfNamespaces(all: Answers): readonly string[] {
 
 const syslogCapability = 34n;
 
+/** PROC_USER_INIT_INO of include/linux/proc_ns.h; kernels without user namespaces show none. */
+function isOwn(users: string | undefined): boolean {
+  return /^user:\[\d+\]$/.test(users ?? '') && users !== 'user:[4026531837]';
+}
+
 /** `uptime` in seconds. */
 export function ringFacts(all: Answers, uptime: number): RingFacts {
   const kmsgSaid = linesOf(all, 'kmsg').join(' ');
@@ -52,6 +57,7 @@ export function ringFacts(all: Answers, uptime: number): RingFacts {
     dmesgSaid,
     procKmsg: answerOf(linesOf(all, 'consumption').join(' ')),
     restricted: setting(all, 'kernel/dmesg_restrict') === '1',
+    ownUsers: isOwn(selfNamespaces(all)[2]),
     mayAsk: ((BigInt(`0x${field(all, 'CapEff') ?? '0'}`) >> syslogCapability) & 1n) === 1n,
     consumers: readers('/proc/kmsg'),
     kmsgReaders: readers('/dev/kmsg').filter(({ pid }) => processesOf(all).some((daemon) => daemon.pid === pid)),
@@ -96,9 +102,15 @@ export function networkFacts(all: Answers, kernelThreads: boolean): NetworkFacts
     isFirst: allNamespaces !== undefined || (kernelThreads ? own === first : loggers.size > 0 ? false : undefined),
     allNamespaces: allNamespaces === undefined ? undefined : allNamespaces === '1',
     others: lines.filter((line) => line.startsWith('net:') && line !== own).length,
+    loopbackUp: loopbackUp(linesOf(all, 'loopback').join(' ')),
     interfaces: linesOf(all, 'interfaces').flatMap((line) => /^\s*([^\s:|]+):/.exec(line)?.[1] ?? []),
     loggers,
   };
+}
+
+/** `1: lo: <LOOPBACK,UP,LOWER_UP> ...`, or ifconfig's `UP LOOPBACK RUNNING` and `flags=73<UP,LOOPBACK,RUNNING>`. */
+function loopbackUp(said: string): boolean | undefined {
+  return /\bLOOPBACK\b/.test(said) ? /\bUP\b/.test(said) : undefined;
 }
 
 /** ` 2 nf_log_ipv4 (nf_log_ipv4,nfnetlink_log)` */

@@ -12,6 +12,7 @@ export type State = 'works' | 'broken' | 'absent' | 'unknown';
 export const causes = [
   'no-log-rules',
   'packet-not-seen',
+  'loopback-down',
   'namespace-not-logged',
   'namespaces-not-logged',
   'no-logger',

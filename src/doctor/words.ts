@@ -1,22 +1,10 @@
 // A verdict -> words for people: why it is so, and what to do about it. Every cause has its words here and nowhere else.
 import { unreachable } from '../model/unreachable.ts';
 import type { Facts } from './facts.ts';
-import { isContainer, type MachineKind } from './machine-kind.ts';
-import type { FixName, Path, Verdict } from './verdict.ts';
-
-export type Remedy =
-  | { readonly kind: 'fix'; readonly name: FixName }
-  | { readonly kind: 'advice'; readonly text: string };
-
-export type Explanation = { readonly because: string; readonly remedy?: Remedy };
-
-function fix(because: string, name: FixName): Explanation {
-  return { because, remedy: { kind: 'fix', name } };
-}
-
-function advice(because: string, text: string): Explanation {
-  return { because, remedy: { kind: 'advice', text } };
-}
+import type { MachineKind } from './machine-kind.ts';
+import { advice, type Explanation, fix, type Remedy } from './remedy.ts';
+import { kmsgWords, notArrived, refusedRing } from './ring-words.ts';
+import type { Verdict } from './verdict.ts';
 
 /** Path, state, why, what was seen, what to do; not yet safe for a terminal, since names of files and interfaces are in it. */
 export function verdictLine(verdict: Verdict, { kind, facts }: Seen): string {
@@ -43,6 +31,11 @@ export function explain({ cause, path }: Verdict, kind: MachineKind, facts: Fact
       return { because: 'no rule logs anything' };
     case 'packet-not-seen':
       return advice('the packet does not come to the rule', 'show the chain with: nft list ruleset, iptables-save');
+    case 'loopback-down':
+      return advice(
+        'lo is down, so that no packet goes over loopback, neither a probe nor what programs here send each other',
+        'ip link set lo up (at every start: auto lo and iface lo inet loopback in /etc/network/interfaces), and probe again',
+      );
     case 'namespace-not-logged':
       return advice(
         'the kernel drops the LOG lines of network namespaces other than its first',
@@ -58,10 +51,7 @@ export function explain({ cause, path }: Verdict, kind: MachineKind, facts: Fact
         'ufw logging high (many lines), or a rule with NFLOG and no limit',
       );
     case 'dmesg-refused':
-      return advice(
-        'the kernel shows its ring to those with CAP_SYSLOG only',
-        facts.uid === 0 ? 'give the container or service CAP_SYSLOG' : 'ask as root',
-      );
+      return refusedRing(kind, facts);
     case 'dmesg-missing':
       return advice('there is no program that asks for the ring', 'install util-linux');
     case 'shared-ring':
@@ -117,7 +107,7 @@ export function explain({ cause, path }: Verdict, kind: MachineKind, facts: Fact
     case 'ulogd-silent':
       return advice('ulogd gets the packets and writes none', 'look at the stacks and files in /etc/ulogd.conf');
     case 'not-arrived':
-      return advice('the line is lost here, and nothing that is known here explains it', 'restart it, and probe again');
+      return notArrived(path, kind);
     default:
       return unreachable(cause);
   }
@@ -127,31 +117,4 @@ function noLogger({ network }: Facts): Explanation {
   const because = 'the kernel has no logger bound, so that LOG writes nothing';
   const known = [...network.loggers.values()].some((logger) => logger.known.some((name) => name.startsWith('nf_log_')));
   return known ? fix(because, 'nf-log-logger') : advice(because, 'on the host: modprobe nf_log_syslog (nf_log_ipv4)');
-}
-
-/** OpenVZ 6 has a kernel of 2009 whose /dev/kmsg can be opened and not read: journald gives up in silence. */
-function kmsgWords(cause: KmsgCause, path: Path, kind: MachineKind, facts: Facts): Explanation {
-  const because = kmsgBecause(cause, path, kind);
-  const usable = facts.ring.dmesg === 'readable';
-  if (usable && facts.uid === 0 && !facts.syslog.collector) return fix(because, 'dmesg-collector');
-  if (facts.syslog.collector) return { because };
-  return advice(because, isContainer(kind) ? 'let the container have the device /dev/kmsg' : 'mknod /dev/kmsg c 1 11');
-}
-
-type KmsgCause = 'kmsg-absent' | 'kmsg-refused' | 'kmsg-unreadable';
-
-function kmsgBecause(cause: KmsgCause, path: Path, kind: MachineKind): string {
-  switch (cause) {
-    case 'kmsg-absent':
-      if (kind === 'nspawn') return 'systemd-nspawn hides /dev/kmsg from its containers';
-      return isContainer(kind) ? 'the container has no /dev/kmsg' : '/dev/kmsg is missing';
-    case 'kmsg-refused':
-      return isContainer(kind) ? 'the container may not open /dev/kmsg' : '/dev/kmsg may not be opened';
-    case 'kmsg-unreadable':
-      return path === 'journal' && kind === 'openvz'
-        ? "the container's kernel is the node's, and too old (before 3.5) for reading /dev/kmsg: journald gets EINVAL once and never asks again; dmesg and /proc/kmsg go another way and still work"
-        : 'the kernel is too old (before 3.5) for reading /dev/kmsg';
-    default:
-      return unreachable(cause);
-  }
 }

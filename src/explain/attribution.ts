@@ -33,10 +33,12 @@ export type Attribution = {
   readonly to: AttributedDoor;
   readonly doubt?: Doubt['kind'];
   readonly culprit?: string;
+  /** A MAC alone says so. */
+  readonly suspect?: string;
   readonly victims: readonly string[];
 };
 
-export function attributionOf({ findings, culprit }: Explanation): Attribution {
+export function attributionOf({ findings, culprit, suspect }: Explanation): Attribution {
   const decision = findings.find((one) => one.kind === 'decision');
   const rule = findings.find((one) => one.kind === 'rule');
   const doubts = findings.filter(isDoubt);
@@ -50,6 +52,7 @@ export function attributionOf({ findings, culprit }: Explanation): Attribution {
     to: attributedDoor(decision?.to),
     ...(doubt !== undefined && { doubt: doubt.kind }),
     ...(culprit !== undefined && { culprit: shortName(culprit) }),
+    ...(suspect !== undefined && { suspect: shortName(suspect) }),
     victims:
       doubt === undefined
         ? []
@@ -83,11 +86,12 @@ function isDoubt(finding: Finding): finding is Doubt {
   return Object.hasOwn(doubts, finding.kind);
 }
 
-/** `redirected: kali2 between kali3 and kali4`. */
-export function doubtText({ doubt, culprit, victims }: Attribution): string {
+/** `redirected: kali2 between kali3 and kali4`; `kali2?` where a MAC alone says so. */
+export function doubtText({ doubt, culprit, suspect, victims }: Attribution): string {
   if (doubt === undefined) return '';
   const between = victims.length === 0 ? '' : ` between ${victims.join(' and ')}`;
   if (culprit !== undefined) return `${doubts[doubt]}: ${culprit}${between}`;
+  if (suspect !== undefined) return `${doubts[doubt]}: ${suspect}?${between}`;
   return victims.length === 0 ? doubts[doubt] : `${doubts[doubt]}?${between}`;
 }
 

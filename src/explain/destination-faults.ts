@@ -1,8 +1,8 @@
 // Whether a frame goes to another machine than its IP packet is meant for: what ARP spoofing makes of it. In such a line
 // SRC is the victim; who has the destination MAC lets the packet come to him.
 import type { Mac } from '../model/mac.ts';
-import { type EventFacts, singleDestination } from './event-facts.ts';
-import { type Endpoint, type Finding, type Party, type Suspect, sameParty } from './explanation.ts';
+import { type EventFacts, senderOf, singleDestination } from './event-facts.ts';
+import { type Endpoint, type Evidence, type Finding, type Party, type Suspect, sameParty } from './explanation.ts';
 
 export function destinationFaults(facts: EventFacts): readonly Finding[] {
   const { destination, segment, to, site, ownerOf } = facts;
@@ -47,8 +47,12 @@ function flooded(mac: Mac, owner: Party | undefined, { to }: EventFacts): Findin
   return { kind: 'flooded', mac, owner, door: to.door };
 }
 
-function redirected(attacker: Suspect, mac: Mac, meant: Endpoint, { source, site, ownerOf }: EventFacts): Finding {
+function redirected(attacker: Suspect, mac: Mac, meant: Endpoint, facts: EventFacts): Finding {
+  const { source, site, ownerOf } = facts;
   const certain = ownerOf(mac) !== undefined;
+  const victims = source === undefined ? [meant] : [source, meant];
+  const by = senderOf(facts);
+  const sender = by.kind === 'party' ? by.party : undefined;
   return {
     kind: 'redirected',
     attacker,
@@ -56,6 +60,21 @@ function redirected(attacker: Suspect, mac: Mac, meant: Endpoint, { source, site
     learned: certain && !site.knowsMac(mac),
     mac,
     meant,
-    victims: source === undefined ? [meant] : [source, meant],
+    sender,
+    evidence: evidenceAgainst(attacker, sender, victims, facts),
+    victims,
   };
+}
+
+/** The host asks by ARP whom to send to, and has no reason to accuse a guest. */
+function evidenceAgainst(
+  attacker: Suspect,
+  sender: Party | undefined,
+  victims: readonly Endpoint[],
+  { witnesses }: EventFacts,
+): Evidence {
+  if (sender?.kind === 'host') return 'host';
+  if (attacker.kind !== 'party' || witnesses === undefined) return 'mac';
+  const parties = victims.map(({ party }) => party);
+  return witnesses.against(attacker.party, sender, parties);
 }

@@ -4,6 +4,7 @@ import { isGroupMac, type Mac } from '../model/mac.ts';
 import type { Endpoint, Party, Sender } from './explanation.ts';
 import type { SeenMacs } from './seen-macs.ts';
 import type { Place, Site } from './site.ts';
+import type { Witnesses } from './witnesses.ts';
 
 export type EventFacts = {
   readonly event: LogEvent;
@@ -16,9 +17,16 @@ export type EventFacts = {
   readonly source: Endpoint | undefined;
   readonly destination: Endpoint | undefined;
   readonly ownerOf: (mac: Mac) => Party | undefined;
+  /** Of earlier lines. */
+  readonly witnesses: Witnesses | undefined;
 };
 
-export function eventFacts(event: LogEvent, site: Site, seen: SeenMacs | undefined): EventFacts {
+export function eventFacts(
+  event: LogEvent,
+  site: Site,
+  seen: SeenMacs | undefined,
+  witnesses: Witnesses | undefined,
+): EventFacts {
   const { mac, packet } = event;
   const from = site.place(portIn(event));
   const to = site.place(portOut(event));
@@ -33,6 +41,7 @@ export function eventFacts(event: LogEvent, site: Site, seen: SeenMacs | undefin
     source: src === undefined || src === null ? undefined : site.endpoint(src),
     destination: dst === undefined || dst === null ? undefined : site.endpoint(dst),
     ownerOf: (one) => (seen === undefined ? site.ownerOf(one) : seen.ownerOf(one)),
+    witnesses,
   };
 }
 

@@ -10,16 +10,23 @@ import { ruleFindings } from './rule-findings.ts';
 import type { SeenMacs } from './seen-macs.ts';
 import type { Site } from './site.ts';
 import { sourceFaults } from './source-faults.ts';
+import type { Witnesses } from './witnesses.ts';
 
 export type ExplainOptions = {
   /** MACs that earlier lines showed. */
   readonly seen?: SeenMacs;
+  /** What they say of attackers. */
+  readonly witnesses?: Witnesses;
   /** The machine that the line itself names. */
   readonly saidHost?: string | undefined;
 };
 
-export function explainEvent(event: LogEvent, site: Site, { seen, saidHost }: ExplainOptions = {}): Explanation {
-  const facts = eventFacts(event, site, seen);
+export function explainEvent(
+  event: LogEvent,
+  site: Site,
+  { seen, witnesses, saidHost }: ExplainOptions = {},
+): Explanation {
+  const facts = eventFacts(event, site, seen, witnesses);
   const faults = isEvidence(event) ? faultsOf(facts) : [];
   const findings = [
     ...reading(event),
@@ -31,7 +38,9 @@ export function explainEvent(event: LogEvent, site: Site, { seen, saidHost }: Ex
     ...faults,
     ...remarks(facts, faults),
   ];
-  return { outcome: outcomeOf(event.action), findings, culprit: culpritOf(faults) };
+  const culprit = culpritOf(faults);
+  const suspect = culprit === undefined ? suspectOf(faults) : undefined;
+  return { outcome: outcomeOf(event.action), findings, culprit, suspect };
 }
 
 function faultsOf(facts: EventFacts): readonly Finding[] {
@@ -138,10 +147,19 @@ function culpritOf(faults: readonly Finding[]): Party | undefined {
   return undefined;
 }
 
+function suspectOf(faults: readonly Finding[]): Party | undefined {
+  for (const fault of faults) if (fault.kind === 'redirected') return namedBy(fault);
+  return undefined;
+}
+
+function namedBy({ certain, attacker }: Extract<Finding, { readonly kind: 'redirected' }>): Party | undefined {
+  return certain && attacker.kind === 'party' ? attacker.party : undefined;
+}
+
 function accused(finding: Finding): Party | undefined {
   switch (finding.kind) {
     case 'redirected':
-      return finding.certain && finding.attacker.kind === 'party' ? finding.attacker.party : undefined;
+      return finding.evidence === 'mac' ? undefined : namedBy(finding);
     case 'relayed':
       return finding.attacker;
     case 'forged-source':

@@ -40,6 +40,13 @@ export type Suspect =
   | { readonly kind: 'party'; readonly party: Party }
   | { readonly kind: 'behind'; readonly door: Door };
 
+/**
+ * What speaks for a redirection besides the destination MAC, which whoever sends a frame may choose. `host`: the host itself
+ * sent it. `own-port`: by his own port the attacker has sent what claims to be a victim's. `senders`: others have sent him
+ * what was not for him. `mac`: nothing, up to now.
+ */
+export type Evidence = 'mac' | 'host' | 'own-port' | 'senders';
+
 /** A line of a file, with its text where the file is at hand. */
 export type Origin = { readonly span: Span; readonly line: string | undefined };
 
@@ -117,6 +124,9 @@ export type Finding =
       readonly learned: boolean;
       readonly mac: Mac;
       readonly meant: Endpoint;
+      /** Who alone can have sent it. */
+      readonly sender: Party | undefined;
+      readonly evidence: Evidence;
       readonly victims: readonly Endpoint[];
     }
   /** A machine sent on what was not its own. */
@@ -145,9 +155,16 @@ export type Explanation = {
   readonly outcome: Outcome;
   /** In the order in which they are told. */
   readonly findings: readonly Finding[];
-  /** Who did it, only where that is certain. */
+  /** Who did it, only where more than a MAC says so. */
   readonly culprit: Party | undefined;
+  /** Who may have done it: a MAC alone says so. Nobody where there is a culprit. */
+  readonly suspect: Party | undefined;
 };
+
+/** The host is one, whichever of its interfaces it is seen at. */
+export function partyKey(party: Party): string {
+  return party.kind === 'host' ? 'host' : `${party.kind} ${party.name}`;
+}
 
 export function sameParty(a: Party | undefined, b: Party | undefined): boolean {
   if (a === undefined || b === undefined || a.kind !== b.kind) return false;

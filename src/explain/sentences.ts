@@ -205,24 +205,47 @@ function unknownDoors({ names }: Of<'unknown-doors'>): string {
   return `The host file knows no ${which}: the line is about another host, or the host has changed since.`;
 }
 
-function redirected({ attacker, certain, learned, mac, meant, victims }: Of<'redirected'>): readonly string[] {
-  const goal = victimName(meant);
+function redirected(finding: Of<'redirected'>): readonly string[] {
+  const { attacker, certain, learned, mac, meant, evidence, victims } = finding;
+  if (!certain) return unknownCard(finding);
   const who = attacker.kind === 'party' ? partyName(attacker.party) : `somebody behind ${attacker.door.name}`;
-  const between = `Victims${certain ? '' : ' of an attack'}: ${victims.map(victimName).join(' and ')}.`;
-  if (!certain) {
-    return [
-      `It may be a packet redirected by ARP spoofing: it is meant for ${goal}, but the host file does not know its destination MAC ${printMac(mac)}.`,
-      attacker.kind === 'party'
-        ? `If ${who} has this MAC now, ${who} is the attacker; if nobody has it, this is a flooded copy.`
-        : `Who has this MAC behind ${attacker.door.name} is the attacker; if nobody has it, this is a flooded copy.`,
-      between,
-    ];
-  }
+  const looks = evidence === 'mac' ? 'It may be' : 'It looks like';
   const since = learned ? ', as an earlier line shows' : '';
   return [
-    `It looks like a packet redirected by ARP spoofing: it is meant for ${goal}, but its destination MAC ${printMac(mac)} is that of ${who}${since}.`,
-    `Attacker: ${suspectName(attacker)}. ${between}`,
+    `${looks} a packet redirected by ARP spoofing: it is meant for ${victimName(meant)}, but its destination MAC ${printMac(mac)} is that of ${who}${since}.`,
+    `${evidence === 'mac' ? 'The attacker may be' : 'Attacker:'} ${suspectName(attacker)}. Victims: ${victims.map(victimName).join(' and ')}.`,
+    witness(finding, who),
   ];
+}
+
+/** Nobody knows whose the MAC is. */
+function unknownCard({ attacker, mac, meant, victims }: Of<'redirected'>): readonly string[] {
+  const who = attacker.kind === 'party' ? partyName(attacker.party) : '';
+  return [
+    `It may be a packet redirected by ARP spoofing: it is meant for ${victimName(meant)}, but the host file does not know its destination MAC ${printMac(mac)}.`,
+    attacker.kind === 'party'
+      ? `If ${who} has this MAC now, ${who} is the attacker; if nobody has it, this is a flooded copy.`
+      : `Who has this MAC behind ${attacker.door.name} is the attacker; if nobody has it, this is a flooded copy.`,
+    `Victims of an attack: ${victims.map(victimName).join(' and ')}.`,
+  ];
+}
+
+/** Why it is more than a MAC, or that it is no more. */
+function witness({ evidence, sender }: Of<'redirected'>, who: string): string {
+  switch (evidence) {
+    case 'mac': {
+      const by = sender === undefined ? 'whoever sent the frame' : `${partyName(sender)}, who sent the frame,`;
+      return `Up to now a MAC alone says so, and ${by} chose it: one such frame is enough to accuse ${who}.`;
+    }
+    case 'host':
+      return 'The host itself sent it there, as ARP told it.';
+    case 'own-port':
+      return `Earlier lines show that ${who} has sent, by its own port, what claims to come from a victim.`;
+    case 'senders':
+      return `Earlier lines show others who sent ${who} what was not for it.`;
+    default:
+      return unreachable(evidence);
+  }
 }
 
 function relayed({ attacker, ttl, victims }: Of<'relayed'>): readonly string[] {

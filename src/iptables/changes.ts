@@ -94,6 +94,19 @@ function jumpChanges(
   };
 }
 
+/**
+ * For a kernel that may hold either of the two, or what somebody made of them: every chain of both is emptied, and those
+ * of `wanted` are filled. Undefined when neither has any.
+ */
+export function printEmptying(left: Ruleset, wanted: Ruleset): string | undefined {
+  const none = iptablesChanges({ backend: 'iptables', tables: [] }, wanted);
+  const own = [...chainsOf(left).keys()].filter(isOwn);
+  if (none === undefined && own.length === 0) return undefined;
+  const { declared = [], filled = [], newJumps = [] } = none ?? {};
+  const all = [...new Set([...declared, ...own])];
+  return printIptablesChanges({ declared: all, filled, removed: [], lostJumps: [], newJumps });
+}
+
 /** Jumps come first in their chains: what others accept there must not pass by us. */
 export function printIptablesChanges({ declared, filled, removed, lostJumps, newJumps }: IptablesChanges): string {
   const jump = (verb: '-D' | '-I', { chain, rule }: Jump): string =>

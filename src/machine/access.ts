@@ -16,10 +16,18 @@ export type Access = {
 /** Whether the program reads its standard input, or it is there for being closed. */
 export type Input = 'read' | 'unread';
 
-export const local: Access = {
-  host: '',
-  start: (program, args) => spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: plainEnvironment() }),
-};
+export const local: Access = localAccess(false);
+
+/** The same where a program must not be ended half-way: Ctrl-C on our terminal does not reach it. */
+export const localApart: Access = localAccess(true);
+
+function localAccess(detached: boolean): Access {
+  return {
+    host: '',
+    start: (program, args) =>
+      spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: plainEnvironment(), detached }),
+  };
+}
 
 /** Messages are read by us: no translations. */
 function plainEnvironment(): NodeJS.ProcessEnv {

@@ -1,31 +1,17 @@
 // Change sets done and taken back. Before anything is touched, all that is needed to take it back is on the disk: in
 // STATE/changes/ID, a folder with a list and the bytes of each file. A change that was broken off half-way can be taken
 // back like a whole one.
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { HostError } from '../model/host-error.ts';
 import type { Access } from './access.ts';
 import { type Change, type ChangeSet, type Command, type FileChange, isIdle } from './change.ts';
+import { type ChangeRecord, freshId, readRecords, writeRecord } from './change-records.ts';
 import { readFile, removeFile, replaceFile } from './files.ts';
 import { mustRun } from './run.ts';
-import { writeDurably } from './write-durably.ts';
-
-export type ChangeState = 'begun' | 'done' | 'undone' | 'failed';
-
-/** A change set as it was written down. */
-export type ChangeRecord = ChangeSet & {
-  readonly id: string;
-  /** '' is this machine. */
-  readonly host: string;
-  readonly state: ChangeState;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-};
 
 /**
  * Does all of it or nothing. Without anything to do nothing is written, and the answer is `undefined`.
  * @throws HostError 'changed-meanwhile' when a file is not what the plan was made for; 'unwritable'; 'change-failed'
- * after what had been done was taken back
+ * after what had been done was taken back, or as much of it as could be: then it stays open, and `cause` has all errors
  */
 export async function applyChanges(
   access: Access,
@@ -54,30 +40,61 @@ export async function applyChanges(
       await doChange(access, change);
     }
   } catch (cause) {
-    await takeBack(access, done);
-    writeRecord(state, { ...record, state: 'failed' });
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new HostError('change-failed', `${title}: ${why}; what had been changed was put back`, cause);
+    throw await failure(access, state, record, done, cause);
   }
   const whole = { ...record, state: 'done' } as const;
   writeRecord(state, whole);
   return whole;
 }
 
+/** What went wrong first is what the user has to know, whatever goes wrong in putting things back. */
+async function failure(
+  access: Access,
+  state: string,
+  record: ChangeRecord,
+  done: readonly Change[],
+  cause: unknown,
+): Promise<HostError> {
+  const others = await takeBack(access, done);
+  if (others.length === 0) others.push(...attempt(() => writeRecord(state, { ...record, state: 'failed' })));
+  const words = `${record.title}: ${messageOf(cause)}`;
+  if (others.length === 0) return new HostError('change-failed', `${words}; what had been changed was put back`, cause);
+  const left = `not all could be put back: ${others.map(messageOf).join('; ')}`;
+  const all = new AggregateError([cause, ...others], words);
+  return new HostError('change-failed', `${words}; ${left}; this is change ${record.id}, still to be taken back`, all);
+}
+
 /**
  * Puts everything back, byte for byte.
- * @throws HostError 'changed-since' when a file is neither as it was nor as it was made, and nothing is touched then
+ * @throws HostError 'changed-since' when a file is neither as it was nor as it was made, and nothing is touched then;
+ * 'undo-failed' when not all could be put back, and the change stays open
  */
 export async function undoChanges(access: Access, state: string, record: ChangeRecord): Promise<void> {
   for (const change of record.changes) if (change.kind === 'file') await refuseForeign(access, change);
-  await takeBack(access, record.changes);
+  const failures = await takeBack(access, record.changes);
+  if (failures.length > 0) {
+    const words = `${record.title}: not all could be put back: ${failures.map(messageOf).join('; ')}`;
+    throw new HostError('undo-failed', words, new AggregateError(failures, words));
+  }
   writeRecord(state, { ...record, state: 'undone' });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function attempt(action: () => void): readonly unknown[] {
+  try {
+    action();
+    return [];
+  } catch (error) {
+    return [error];
+  }
 }
 
 /** What was done and not yet taken back, the latest first. @throws HostError 'unreadable' */
 export function openChanges(state: string, host: string): readonly ChangeRecord[] {
-  return recordIds(state)
-    .map((id) => readRecord(state, id))
+  return readRecords(state)
     .filter((record) => record.host === host && (record.state === 'done' || record.state === 'begun'))
     .sort((a, b) => b.at - a.at || (a.id < b.id ? 1 : -1));
 }
@@ -92,12 +109,17 @@ async function putBytes(access: Access, { path, mode }: FileChange, bytes: Uint8
   else await replaceFile(access, path, bytes, mode);
 }
 
-/** The last first; a command that cannot be taken back does not keep the files from it. */
-async function takeBack(access: Access, changes: readonly Change[]): Promise<void> {
+/** The last first; what cannot be put back keeps nothing else from it. Gives what went wrong with files. */
+async function takeBack(access: Access, changes: readonly Change[]): Promise<unknown[]> {
+  const failures: unknown[] = [];
   const commands = changes.filter((change): change is Command => change.kind === 'command');
   for (const { undoFirst } of commands.toReversed()) if (undoFirst !== undefined) await tryArgv(access, undoFirst);
-  for (const change of changes.toReversed()) if (change.kind === 'file') await putBytes(access, change, change.before);
+  for (const change of changes.toReversed()) {
+    if (change.kind !== 'file') continue;
+    await putBytes(access, change, change.before).catch((error: unknown) => failures.push(error));
+  }
   for (const { undoLast } of commands) if (undoLast !== undefined) await tryArgv(access, undoLast);
+  return failures;
 }
 
 async function tryArgv(access: Access, argv: readonly string[]): Promise<void> {
@@ -127,78 +149,4 @@ async function refuseForeign(access: Access, change: FileChange): Promise<void> 
 function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
   return Buffer.compare(one, other) === 0;
-}
-
-// The folder of a record: changes.json, and of each file its bytes as base64 therein.
-
-const listName = 'changes.json';
-
-function recordIds(state: string): readonly string[] {
-  try {
-    return readdirSync(join(state, 'changes'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw new HostError('unreadable', `cannot read ${state}/changes: ${(error as Error).message}`, error);
-  }
-}
-
-/** Sorted by time; two of one second differ by a number. */
-function freshId(state: string, name: string, now: number): string {
-  const known = recordIds(state);
-  const base = `${new Date(now).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z-${name}`;
-  for (let number = 1; ; number++) {
-    const id = number === 1 ? base : `${base}-${number}`;
-    if (!known.includes(id)) return id;
-  }
-}
-
-function writeRecord(state: string, record: ChangeRecord): void {
-  const directory = join(state, 'changes', record.id);
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o750 });
-    writeDurably(
-      join(directory, listName),
-      JSON.stringify({ version: 1, ...record, changes: record.changes.map(plain) }),
-    );
-  } catch (cause) {
-    throw new HostError(
-      'unwritable',
-      `cannot keep what is to be changed in ${directory}: ${(cause as Error).message}`,
-      cause,
-    );
-  }
-}
-
-function readRecord(state: string, id: string): ChangeRecord {
-  const file = join(state, 'changes', id, listName);
-  try {
-    const { version, ...record } = JSON.parse(readFileSync(file, 'utf8'));
-    if (version !== 1) throw new Error(`version ${version} is not known here`);
-    return { ...record, changes: record.changes.map(restored) };
-  } catch (cause) {
-    throw new HostError('unreadable', `cannot read ${file}: ${(cause as Error).message}`, cause);
-  }
-}
-
-function plain(change: Change): object {
-  if (change.kind === 'command') return change;
-  return { ...change, before: base64(change.before), after: base64(change.after) };
-}
-
-type PlainFile = Omit<FileChange, 'before' | 'after'> & {
-  readonly before: string | null;
-  readonly after: string | null;
-};
-
-function restored(change: Command | PlainFile): Change {
-  if (change.kind === 'command') return change;
-  return { ...change, before: bytesOf(change.before), after: bytesOf(change.after) };
-}
-
-function base64(bytes: Uint8Array | undefined): string | null {
-  return bytes === undefined ? null : Buffer.from(bytes).toString('base64');
-}
-
-function bytesOf(text: string | null): Buffer | undefined {
-  return text === null ? undefined : Buffer.from(text, 'base64');
 }

@@ -56,6 +56,8 @@ export type Policy = {
   readonly dhcp?: NameRef;
   /** Interface name patterns (trailing `*`) of ports that stay closed until they are known. */
   readonly guestPorts: readonly string[];
+  /** Ports that guests name whose own names are none: nobody is behind them. */
+  readonly namelessPorts: readonly string[];
   readonly file: string;
 };
 

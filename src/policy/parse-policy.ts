@@ -72,6 +72,9 @@ function policyOf(tree: Tree, file: string, lines: readonly Line[]): Policy {
     allow: permissionsOf(lines),
     ...(dhcp === undefined ? {} : { dhcp }),
     guestPorts: wordsOf(childAt(tree, 'guest-ports')).map(({ text }) => text),
+    namelessPorts: entriesOf(childAt(tree, 'guests'))
+      .filter((entry) => !hasNewName(entry))
+      .flatMap(({ value }) => values(childAt(value, 'port'), readInterface)),
     file,
   };
 }

@@ -40,12 +40,12 @@ export async function readLibvirt(access: Access, agents: AskedAgents): Promise<
   const listed = await run(access, 'virsh', [...readOnly, 'list', '--all', '--uuid']);
   if (listed.code !== 0) return notListed(listed);
   if (await isElsewhere()) return { kind: 'absent' };
-  const domains = readAll(await definitions(access, 'dumpxml', uuidsOf(listed)), parseDomain, 'a domain');
-  const networks = readAll(
-    await definitions(access, 'net-dumpxml', await networkUuids(access)),
-    parseNetwork,
-    'a network',
-  );
+  const defined = await definitions(access, 'dumpxml', uuidsOf(listed));
+  const nets = await definitions(access, 'net-dumpxml', await networkUuids(access));
+  if ('broken' in defined) return { kind: 'refused', message: defined.broken };
+  if ('broken' in nets) return { kind: 'refused', message: nets.broken };
+  const domains = readAll(defined.texts, parseDomain, 'a domain');
+  const networks = readAll(nets.texts, parseNetwork, 'a network');
   const asked = domains.values.filter((domain) => domain.running && isAsked(domain, agents));
   const said = await agentAddresses(access, asked);
   return {
@@ -91,18 +91,26 @@ async function networkUuids(access: Access): Promise<readonly string[]> {
   return uuidsOf(await run(access, 'virsh', [...readOnly, 'net-list', '--all', '--uuid']));
 }
 
-/** One text for each; what is gone meanwhile is left out. The mark between them cannot be foreseen. */
-async function definitions(access: Access, command: string, uuids: readonly string[]): Promise<readonly string[]> {
+type Definitions = { readonly texts: readonly string[] } | { readonly broken: string };
+
+/**
+ * One text for each; what is gone meanwhile is left out, but a libvirt that goes away in the middle says nothing of those
+ * that it did not come to. The mark between them cannot be foreseen; one more stands at the end.
+ */
+async function definitions(access: Access, command: string, uuids: readonly string[]): Promise<Definitions> {
   const texts: string[] = [];
   for (let at = 0; at < uuids.length; at += batchSize) {
     const mark = `bridgekeeper-${randomUUID()}`;
     const words = uuids.slice(at, at + batchSize).map((one) => `echo ${mark}; ${command} ${one}`);
-    const { stdout } = await run(access, 'virsh', [...readOnly, words.join('; ')]);
-    const sections = stdout.toString('utf8').split(mark).slice(1);
+    const ran = await run(access, 'virsh', [...readOnly, `${words.join('; ')}; echo ${mark}`]);
+    const sections = ran.stdout.toString('utf8').split(mark).slice(1);
+    if (sections.length <= words.length || lost.test(ran.said)) return { broken: saidBy(ran) };
     texts.push(...sections.map((section) => section.trim()).filter((section) => section !== ''));
   }
-  return texts;
+  return { texts };
 }
+
+const lost = /Failed to connect|Disconnected from|end of file|Connection reset|client socket is closed/i;
 
 type ReadAll<T> = { readonly values: readonly T[]; readonly diagnostics: readonly Diagnostic[] };
 

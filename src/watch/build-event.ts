@@ -4,9 +4,9 @@ import type { LogArp, LogEvent, LogMac, LogPacket, LogStatus, LogTcpFlag } from 
 import type { Mac } from '../model/mac.ts';
 import { damagedFields } from './damaged-fields.ts';
 import { words as allWords } from './grammar.ts';
+import { ip6At, type LineValues } from './line-values.ts';
 import type { PrefixTable } from './prefixes.ts';
 import type { Layer } from './scan-layer.ts';
-import type { LineScan } from './scan-line.ts';
 import { type Texts, textOf } from './texts.ts';
 
 // What is imported is looked up at every use; what is this module's own is a constant to the compiler.
@@ -22,7 +22,7 @@ type Beginning = {
   readonly known: boolean;
 };
 
-export function eventOf(scan: LineScan, bytes: Uint8Array, texts: Texts, table: PrefixTable): LogEvent {
+export function eventOf(scan: LineValues, bytes: Uint8Array, texts: Texts, table: PrefixTable): LogEvent {
   const { header, outer } = scan;
   const beginning = beginningOf(scan, bytes, texts, table);
   const meaning = table.meaning(beginning.prefix);
@@ -58,13 +58,13 @@ export function eventOf(scan: LineScan, bytes: Uint8Array, texts: Texts, table: 
   };
 }
 
-function statusOf({ cut, partial }: LineScan, damaged: boolean): LogStatus {
+function statusOf({ cut, partial }: LineValues, damaged: boolean): LogStatus {
   if (damaged) return 'damaged';
   if (cut) return 'cut';
   return partial ? 'partial' : 'ok';
 }
 
-function beginningOf(scan: LineScan, bytes: Uint8Array, texts: Texts, table: PrefixTable): Beginning {
+function beginningOf(scan: LineValues, bytes: Uint8Array, texts: Texts, table: PrefixTable): Beginning {
   const { header, start } = scan;
   const prefix = texts.of(bytes, start, header.prefixTo);
   const iif = texts.of(bytes, header.inFrom, header.inTo);
@@ -82,30 +82,30 @@ function beginningOf(scan: LineScan, bytes: Uint8Array, texts: Texts, table: Pre
   };
 }
 
-function nameOf(scan: LineScan, bytes: Uint8Array, texts: Texts, word: number): string | undefined {
+function nameOf(scan: LineValues, bytes: Uint8Array, texts: Texts, word: number): string | undefined {
   return scan.has(word) ? texts.of(bytes, scan.from[word] as number, scan.to[word] as number) : undefined;
 }
 
-function spanOf(scan: LineScan, bytes: Uint8Array, slot: number): string {
+function spanOf(scan: LineValues, bytes: Uint8Array, slot: number): string {
   return textOf(bytes, scan.from[slot] as number, scan.to[slot] as number);
 }
 
-function readOf(scan: LineScan, slot: number): Read<number> {
+function readOf(scan: LineValues, slot: number): Read<number> {
   const seen = scan.seen[slot];
   if (seen === scan.line) return (scan.value[slot] as number) >>> 0;
   return seen === -scan.line ? null : undefined;
 }
 
-function readMac(scan: LineScan, slot: number): Read<Mac> {
+function readMac(scan: LineValues, slot: number): Read<Mac> {
   return scan.has(slot) ? (scan.macs[slot] as number) : readOf(scan, slot);
 }
 
-function readSpan(scan: LineScan, bytes: Uint8Array, slot: number): Read<string> {
+function readSpan(scan: LineValues, bytes: Uint8Array, slot: number): Read<string> {
   if (scan.has(slot)) return spanOf(scan, bytes, slot);
   return scan.isUnread(slot) ? null : undefined;
 }
 
-function macOf(scan: LineScan): Read<LogMac> {
+function macOf(scan: LineValues): Read<LogMac> {
   const { value, macs } = scan;
   const { mac, macSource, macDestination, macType, vlanType, vlanId } = words;
   if (scan.isUnread(mac)) return null;
@@ -135,13 +135,13 @@ function lastMacOr(source: Mac, destination: Mac, type: number): LogMac {
   return lastMac;
 }
 
-function tunnelOf(scan: LineScan): LogEvent['tunnel'] {
+function tunnelOf(scan: LineValues): LogEvent['tunnel'] {
   if (scan.isUnread(words.tunnel)) return null;
   if (!scan.has(words.tunnel)) return undefined;
   return { from: ip4Of((scan.value[words.tunnel] as number) >>> 0), to: ip4Of(scan.tunnelTo) };
 }
 
-function arpOf(scan: LineScan): LogArp {
+function arpOf(scan: LineValues): LogArp {
   return {
     hardware: readOf(scan, words.hardware),
     protocol: readOf(scan, words.protocolType),
@@ -175,36 +175,36 @@ function targetOf(bits: number): Ip {
   return lastTarget;
 }
 
-function ip6Of(four: Uint32Array): Ip {
-  half[0] = four[1] as number;
-  half[1] = four[0] as number;
+function ip6Of(words: Uint32Array, at: number): Ip {
+  half[0] = words[at + 1] as number;
+  half[1] = words[at] as number;
   const high = whole[0] as bigint;
-  half[0] = four[3] as number;
-  half[1] = four[2] as number;
+  half[0] = words[at + 3] as number;
+  half[1] = words[at + 2] as number;
   return { family: 6, bits: (high << 64n) | (whole[0] as bigint) };
 }
 
-function readIp4(scan: LineScan, slot: number): Read<Ip> {
+function readIp4(scan: LineValues, slot: number): Read<Ip> {
   const bits = readOf(scan, slot);
   return bits === null || bits === undefined ? bits : ip4Of(bits);
 }
 
-function readSrc(scan: LineScan, layer: Layer): Read<Ip> {
+function readSrc(scan: LineValues, layer: Layer): Read<Ip> {
   const slot = layer.base + words.src;
   if (layer.srcGone) return null;
-  return layer.family === 6 && scan.has(slot) ? ip6Of(layer.src) : readIp4(scan, slot);
+  return layer.family === 6 && scan.has(slot) ? ip6Of(scan.ip6, ip6At(slot)) : readIp4(scan, slot);
 }
 
-function readDst(scan: LineScan, layer: Layer): Read<Ip> {
+function readDst(scan: LineValues, layer: Layer): Read<Ip> {
   const slot = layer.base + words.dst;
   if (layer.dstGone) return null;
-  if (layer.family === 6 && scan.has(slot)) return ip6Of(layer.dst);
+  if (layer.family === 6 && scan.has(slot)) return ip6Of(scan.ip6, ip6At(slot));
   const bits = readOf(scan, slot);
   return bits === null || bits === undefined ? bits : targetOf(bits);
 }
 
 /** What the family or the protocol rules out is not looked for: this is called for every line. */
-function packetOf(scan: LineScan, bytes: Uint8Array, layer: Layer): LogPacket {
+function packetOf(scan: LineValues, bytes: Uint8Array, layer: Layer): LogPacket {
   const { base } = layer;
   const protocol = readOf(scan, base + words.protocol);
   const isIp6 = layer.family === 6;
@@ -257,7 +257,7 @@ function packetOf(scan: LineScan, bytes: Uint8Array, layer: Layer): LogPacket {
 }
 
 /** Only where all of the header's flags were seen: no flags at all is a NULL scan. Some writers end the line with them. */
-function hasFlags(scan: LineScan, { base, unsure }: Layer): boolean {
+function hasFlags(scan: LineValues, { base, unsure }: Layer): boolean {
   if (unsure || !scan.has(base + words.sport)) return false;
   return scan.isSeen(base + words.urgp) || !(scan.cut || scan.isSeen(base + words.res));
 }

@@ -1,7 +1,7 @@
 // The words of a line that could not be read -> the names of their fields.
 import type { DamagedField } from '../model/log-event.ts';
 import { type Word, wordCount, words } from './grammar.ts';
-import type { LineScan } from './scan-line.ts';
+import type { LineValues } from './line-values.ts';
 
 const none: readonly DamagedField[] = [];
 
@@ -26,7 +26,7 @@ const others: Partial<Record<Word, DamagedField>> = {
 const names = Object.keys(words).map((word) => others[word as Word] ?? word) as readonly DamagedField[];
 
 /** In the order of the line. */
-export function damagedFields(scan: LineScan, isPrefixDamaged: boolean, isCutOut: boolean): readonly DamagedField[] {
+export function damagedFields(scan: LineValues, isPrefixDamaged: boolean, isCutOut: boolean): readonly DamagedField[] {
   if (!scan.damaged && !scan.cut && !isPrefixDamaged) return none;
   const fields = new Set<DamagedField>();
   if (isPrefixDamaged) fields.add('prefix');

@@ -2,6 +2,7 @@
 // without an exception and in linear time; what is no netfilter line is `undefined`.
 import type { LogEvent } from '../model/log-event.ts';
 import { eventOf } from './build-event.ts';
+import { LineShapes } from './line-shapes.ts';
 import { builtInPrefixes, type PrefixTable } from './prefixes.ts';
 import { LineScan } from './scan-line.ts';
 import { Texts } from './texts.ts';
@@ -11,7 +12,7 @@ import { Texts } from './texts.ts';
  * who wants only some of the lines as events asks for these. What was read is forgotten with the next line.
  */
 export class LineReader {
-  readonly #scan = new LineScan();
+  readonly #scan = new LineScan(new LineShapes());
   readonly #texts = new Texts();
   #bytes: Uint8Array = new Uint8Array();
 

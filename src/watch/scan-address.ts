@@ -1,6 +1,7 @@
 // SRC= and DST=, GATEWAY=, and the addresses of ARP -> 32 bits, or four times 32 for IPv6. Some writers take addresses out
 // before they publish a log: that is no damage, but no address either.
 import { words } from './grammar.ts';
+import { ip6At } from './line-values.ts';
 import type { ScanState } from './scan-state.ts';
 
 const unread = -1;
@@ -21,7 +22,7 @@ export function readAddress(scan: ScanState, bytes: Uint8Array, word: number, sl
   cursor.at = from;
   if (isEnd && layer.family !== 4 && cursor.ip6Words(bytes)) {
     layer.family = 6;
-    (word === words.src ? layer.src : layer.dst).set(cursor.ip6);
+    scan.ip6.set(cursor.ip6, ip6At(slot));
     scan.keep(bytes, slot, 0);
     return;
   }

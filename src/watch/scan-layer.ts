@@ -21,9 +21,6 @@ export class Layer {
   /** Somebody took the address out. */
   srcGone = false;
   dstGone = false;
-  /** IPv6 addresses, four times 32 bits. */
-  readonly src = new Uint32Array(4);
-  readonly dst = new Uint32Array(4);
 
   constructor(name: 'outer' | 'inner') {
     this.base = name === 'outer' ? 0 : wordCount;
@@ -41,6 +38,18 @@ export class Layer {
     this.extensions = 0;
     this.srcGone = false;
     this.dstGone = false;
+  }
+
+  copy(other: Layer): void {
+    this.family = other.family;
+    this.present = other.present;
+    this.flags = other.flags;
+    this.unsure = other.unsure;
+    this.truncated = other.truncated;
+    this.ended = other.ended;
+    this.extensions = other.extensions;
+    this.srcGone = other.srcGone;
+    this.dstGone = other.dstGone;
   }
 }
 

@@ -3,18 +3,18 @@
 // there on nobody knows whose fields they are. test/watch/linear.test.ts counts how often bytes are looked at.
 import * as grammar from './grammar.ts';
 import { isKnownWord } from './known-words.ts';
+import type { LineShapes } from './line-shapes.ts';
 import { concludeLine } from './scan-end.ts';
 import { ScanState } from './scan-state.ts';
 import * as values from './scan-values.ts';
 import { readWord } from './scan-words.ts';
+import { mayHaveShape } from './shape-of-line.ts';
 
 // What is imported is looked up at every use; what is this module's own is a constant to the compiler.
 const { headOf, infoOf, keyBytes, keyRoom, kinds, maskOf, shortOf, slotOf, wordCount, words } = grammar;
 const { headAt, shortHex, shortNumber } = values;
 const { number: numberKind, flag: flagKind, hex: hexKind } = kinds;
 const { flagAe: firstTcpFlag, flagFin: lastTcpFlag } = words;
-/** NF_LOG_PREFIXLEN, without the zero at its end. */
-const mostPrefix = 127;
 const newline = 10;
 const carriageReturn = 13;
 const blank = 32;
@@ -23,12 +23,14 @@ const closing = 93;
 
 /** A scanner holds the values of the line that it read last. */
 export class LineScan extends ScanState {
+  readonly #shapes: LineShapes | undefined;
   /** Which word came behind each word the last time that one began with such a letter: a guess that spares looking. */
   readonly #guess = new Uint16Array(wordCount * 16);
 
-  /** The kernel keeps 127 characters of a prefix: in front of a longer one stands what belongs to no line, or to another. */
-  get hasLongPrefix(): boolean {
-    return this.header.prefixTo - this.start > mostPrefix;
+  /** Lines as they came before are read by their shapes; without, all of them are read by the grammar. */
+  constructor(shapes?: LineShapes) {
+    super();
+    this.#shapes = shapes;
   }
 
   /** Reads the bytes from `from` on, before `to`; `false` for what is no netfilter line. */
@@ -41,10 +43,15 @@ export class LineScan extends ScanState {
     this.repeated = false;
     this.mixed = false;
     if (!this.header.find(bytes, from, end)) return false;
+    if (this.#shapes?.read(this, bytes, this.header.outTo, end) !== true) this.#scanBody(bytes);
+    return true;
+  }
+
+  #scanBody(bytes: Uint8Array): void {
     this.begin();
     this.#words(bytes);
     concludeLine(this, bytes);
-    return true;
+    if (this.#shapes !== undefined && mayHaveShape(this)) this.#shapes.learn(this, bytes);
   }
 
   /** The frequent kinds of words are read right here: calls would cost more than the reading. */
@@ -74,6 +81,7 @@ export class LineScan extends ScanState {
         at += (info >> 8) & 31;
         got += info >> 18;
         const kind = (info >> 13) & 31;
+        this.trail.add(last, base + (slotOf[last] as number), at);
         if (kind === numberKind) {
           const packed = shortNumber(bytes, at, end);
           if (packed > 0 && packed >> 4 <= (shortOf[last] as number)) {

@@ -1,9 +1,10 @@
 // How far the scan of a line has come: the values that were read, the section that the next word must be of, and what
 // went wrong. One object serves all lines: nothing is made anew for each of them.
-import { order, sections, wordCount, words } from './grammar.ts';
+import { order, sections, words } from './grammar.ts';
+import { LineValues } from './line-values.ts';
 import { conclude, settle } from './scan-complete.ts';
-import { HeaderSearch } from './scan-header.ts';
-import { Layer, Place } from './scan-layer.ts';
+import { type Layer, Place } from './scan-layer.ts';
+import { Trail } from './scan-trail.ts';
 import { Cursor } from './scan-values.ts';
 
 const firstIpWord = order.indexOf(words.src, sections.line.from);
@@ -11,42 +12,17 @@ const unread = -1;
 const blank = 32;
 const closing = 93;
 
-export class ScanState {
-  readonly header = new HeaderSearch();
+export class ScanState extends LineValues {
   readonly cursor = new Cursor();
-  readonly outer = new Layer('outer');
-  readonly inner = new Layer('inner');
   readonly place = new Place();
-  /** By word, 32 bits each; those of the packet in an ICMP error have places of their own. */
-  readonly value = new Int32Array(2 * wordCount);
-  /** Where a value is a MAC. */
-  readonly macs = new Float64Array(2 * wordCount);
-  /** Where a value that is text stands. */
-  readonly from = new Int32Array(2 * wordCount);
-  readonly to = new Int32Array(2 * wordCount);
+  readonly trail = new Trail();
   layer: Layer = this.outer;
-  /** Octets of `MAC=`. */
-  octets = 0;
-  tunnelTo = 0;
-  start = 0;
-  end = 0;
-  /** No blank stands behind the last word. */
-  trimmed = false;
-  damaged = false;
-  cut = false;
-  partial = false;
   /** A known word stood in a wrong place: whose words follow nobody knows. */
   lost = false;
-  /** The prefix holds a header, and in `mixed` also a piece of a packet behind it. */
-  repeated = false;
-  mixed = false;
   lastSlot = 0;
   /** The last word could not be read, and may only be cut. */
   oddEnd = -1;
 
-  /** The number of the line in which the word was read; below zero that in which it could not be. */
-  readonly seen = new Int32Array(2 * wordCount);
-  line = 0;
   readonly #behindBlock = new Place();
   readonly #behindExtension = new Place();
   /** The end of the section in which it was lost. */
@@ -63,34 +39,15 @@ export class ScanState {
     this.lost = false;
     this.lastSlot = 0;
     this.oddEnd = -1;
+    this.trail.clear();
     this.cursor.at = this.header.outTo;
     this.cursor.end = this.end;
     this.place.enter(sections.line);
   }
 
-  /** Nothing was read behind the header. */
-  forgetBody(): void {
-    this.line = (this.line + 1) & 0x3fff_ffff;
-    if (this.line === 0) {
-      this.seen.fill(0);
-      this.line = 1;
-    }
-    this.outer.clear();
-    this.inner.clear();
-    this.octets = 0;
-  }
-
   /** A word of a packet was there, readable or not. */
   hasBody(): boolean {
     return this.lost || this.place.section !== sections.line || this.place.next > firstIpWord;
-  }
-
-  has(slot: number): boolean {
-    return this.seen[slot] === this.line;
-  }
-
-  isUnread(slot: number): boolean {
-    return this.seen[slot] === -this.line;
   }
 
   take(slot: number): void {
@@ -222,11 +179,6 @@ export class ScanState {
   /** Read or not, the line has the word in the packet that is being read. */
   isThere(word: number): boolean {
     return this.isSeen(word + this.layer.base);
-  }
-
-  isSeen(slot: number): boolean {
-    const seen = this.seen[slot];
-    return seen === this.line || seen === -this.line;
   }
 
   familyOf(layer: Layer): 0 | 4 | 6 {

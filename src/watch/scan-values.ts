@@ -194,13 +194,13 @@ export function shortHex(bytes: Uint8Array, from: number, end: number): number {
 /** Six pairs of digits with colons between them, or `unread`. */
 export function macAt(bytes: Uint8Array, at: number, end: number): number {
   if (at + 17 > end) return unread;
-  const high = (hexPair(bytes, at) << 8) | hexPair(bytes, at + 3);
-  const middle = (hexPair(bytes, at + 6) << 8) | hexPair(bytes, at + 9);
-  const low = (hexPair(bytes, at + 12) << 8) | hexPair(bytes, at + 15);
-  if ((high | middle | low) < 0) return unread;
-  if (bytes[at + 2] !== colon || bytes[at + 5] !== colon || bytes[at + 8] !== colon) return unread;
-  if (bytes[at + 11] !== colon || bytes[at + 14] !== colon) return unread;
-  return high * 0x1_0000_0000 + middle * 0x1_0000 + low;
+  let mac = 0;
+  for (let octet = at; octet < at + 18; octet += 3) {
+    const pair = hexPair(bytes, octet);
+    if (pair < 0 || (octet < at + 15 && bytes[octet + 2] !== colon)) return unread;
+    mac = mac * 256 + pair;
+  }
+  return mac;
 }
 
 /** Four bytes as one number; the end of the line counts as blanks. */

@@ -22,10 +22,10 @@ export class Texts {
     const length = to - from;
     if (length === 0) return '';
     if (length > mostBytes) return textOf(bytes, from, to);
-    const first = bytes[from] as number;
-    const last = bytes[to - 1] as number;
-    const middle = bytes[(from + to) >> 1] as number;
-    const place = (length + first * 7 + middle * 31 + last * 13) % remembered;
+    // the numbers of rules differ in one byte somewhere in the middle
+    let mixed = length;
+    for (let at = from; at < to; at = (at + 1) | 0) mixed = (Math.imul(mixed, 31) + (bytes[at] as number)) | 0;
+    const place = (mixed ^ (mixed >>> 11)) & (remembered - 1);
     if (this.#isThere(bytes, from, length, place)) return this.#texts[place] as string;
     const text = textOf(bytes, from, to);
     this.#texts[place] = text;

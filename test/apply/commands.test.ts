@@ -1,11 +1,14 @@
 // plan, diff, apply, confirm, rollback, status on a live host in a namespace, as their user runs them.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, existsSync, globSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withLock } from '../../src/apply/live/lock.ts';
+import { stopTimer } from '../../src/apply/live/pending.ts';
+import { bootId, startTime } from '../../src/apply/live/process-id.ts';
 import { makeStateDirectory } from '../../src/apply/live/state.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
 import { db, LiveHost, web } from './live-host.ts';
@@ -181,8 +184,59 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
   test('rollback without a change that waits brings the generation before back', async () => {
     const ssh = await host.digest();
     await host.mustRun(['apply', '--policy', host.policy('smtp'), '--no-confirm']);
-    await host.mustRun(['rollback']);
+    const smtp = await host.digest();
+    const back = await host.run(['rollback']);
+    assert.equal(back.code, 0, back.stderr);
     assert.equal(await host.digest(), ssh);
+    assert.match(back.stderr, /the previous rules come back in/, 'as every change it waits for its confirmation');
+    await host.mustRun(['rollback']);
+    assert.equal(await host.digest(), smtp);
+    await host.mustRun(['rollback', '--no-confirm']);
+    assert.equal(await host.digest(), ssh);
+  });
+
+  test('rollback just after the timer means the change that is gone, and not the one before it', async () => {
+    await host.mustRun(['apply', '--policy', host.policy('imap'), '--no-confirm']);
+    const imap = await host.digest();
+    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '1s']);
+    await host.untilStage('rolled-back');
+    const { code, stderr } = await host.run(['rollback']);
+    assert.equal(code, 0);
+    assert.match(stderr, /taken back already/);
+    assert.equal(await host.digest(), imap);
+    assert.equal((await host.run(['confirm'])).code, 4);
+    await host.mustRun(['rollback', '--no-confirm']);
+    assert.notEqual(await host.digest(), imap, 'who knows that goes further back');
+  });
+
+  test('a change that could not be taken back can be neither confirmed nor forgotten', async () => {
+    const old = await host.digest();
+    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '60s']);
+    const pending = join(host.state, 'pending');
+    stopTimer(host.state);
+    renameSync(join(pending, 'armed'), join(pending, 'failed'));
+    assert.match(await host.run(['status']).then(({ stdout }) => stdout), /could not be put back/);
+    const { code, stderr } = await host.run(['confirm']);
+    assert.equal(code, 2);
+    assert.match(stderr, /could not be put back: run `bridgekeeper rollback`/);
+    await host.mustRun(['rollback']);
+    assert.equal(await host.digest(), old);
+    assert.equal((await host.run(['status'])).code, 0);
+  });
+
+  test('who waits hears what became of this change, also when the next one has begun', async (t) => {
+    const command = host.start(['apply', '--policy', host.policy('http'), '--confirm', '60s', '--wait']);
+    t.after(() => command.kill('SIGKILL'));
+    const ended = once(command, 'exit');
+    await host.untilStage('armed');
+    while (existsSync(join(host.state, 'lock'))) await sleep(20);
+    process.kill(command.pid ?? 0, 'SIGSTOP');
+    await host.mustRun(['rollback']);
+    await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    await host.mustRun(['apply', '--policy', host.policy('ntp'), '--confirm', '60s']);
+    process.kill(command.pid ?? 0, 'SIGCONT');
+    assert.deepEqual(await ended, [4, null]);
+    await host.mustRun(['rollback']);
   });
 
   test('confirm with nothing to confirm says so', async () => {
@@ -218,9 +272,18 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
       );
     });
     const lock = join(host.state, 'lock');
-    writeFileSync(lock, JSON.stringify({ pid: process.pid, started: 1, command: 'before the reboot' }));
-    assert.equal(await withLock(host.state, 'test', async () => 7), 7);
-    assert.equal(existsSync(lock), false);
+    const [pid, started] = [process.pid, startTime(process.pid)];
+    const dead = [
+      JSON.stringify({ pid, started: 1, boot: bootId(), command: 'of a process that had this number before' }),
+      JSON.stringify({ pid, started, boot: 'another', command: 'before the reboot' }),
+      '',
+      '{"pid":',
+    ];
+    for (const text of dead) {
+      writeFileSync(lock, text);
+      assert.equal(await withLock(host.state, 'test', async () => 7, 500), 7, text);
+      assert.equal(existsSync(lock), false);
+    }
   });
 
   test('the lock keeps fifty from each other', async () => {

@@ -23,7 +23,7 @@ function transaction(from: Ruleset | undefined, to: Ruleset): string {
 }
 
 function anew(ruleset: Ruleset): string {
-  return stepsFromAnywhere(ruleset)
+  return stepsFromAnywhere(ruleset, undefined)
     .map(({ text }) => text)
     .join('');
 }

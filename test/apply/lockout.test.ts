@@ -24,7 +24,7 @@ function ip(text: string) {
   return parsed;
 }
 
-type From = Partial<Pick<SshSession, 'tracked' | 'open' | 'ports'>> & {
+type From = Partial<Pick<SshSession, 'tracked' | 'open' | 'ports' | 'lower'>> & {
   readonly client: string;
   readonly server: string;
   readonly dev: string;
@@ -102,6 +102,36 @@ const rows: readonly Row[] = [
     ['session in'],
   ],
   ['IPv6 by another card', officeSsh, { client: '2001:db8::1', server: '2001:db8::2', dev: 'enp2s0' }, []],
+  [
+    "by a VLAN's device on the bridge with guests",
+    officeSsh,
+    { client: '10.10.0.77', server: '10.10.0.5', dev: 'br0.10', lower: 'br0' },
+    ['session in'],
+  ],
+  [
+    "by a VLAN's device on a card that is none of ours",
+    officeSsh,
+    { client: '10.10.0.77', server: '10.10.0.5', dev: 'enp2s0.10', lower: 'enp2s0' },
+    [],
+  ],
+  [
+    'a guest that the bridge has forgotten',
+    topologies.oneBridge,
+    { client: '192.168.122.11', server: '192.168.122.1', dev: 'virbr0' },
+    ['new connection in'],
+  ],
+  [
+    'the same, allowed',
+    allowing(topologies.oneBridge, '{ from: web, to: host, service: ssh }'),
+    { client: '192.168.122.11', server: '192.168.122.1', dev: 'virbr0' },
+    [],
+  ],
+  [
+    'somebody on a bridge that nothing leads out of, whom nobody knows',
+    topologies.oneBridge,
+    { client: '192.168.122.77', server: '192.168.122.1', dev: 'virbr0' },
+    ['ARP in', 'new connection in', 'session in', 'session out', 'new connection out'],
+  ],
   ['the administrator by a ruled card', two, { client: '192.168.0.10', server: '192.168.0.19', dev: 'br0' }, []],
   [
     'somebody else by a ruled card',
@@ -143,7 +173,8 @@ suite('what the rules would cut off', () => {
       const found = lockouts([session(from)], lowerNft(list, { arp: 'bound' }), list, facts.host);
       const words = found.map((one) => `${one.what} ${one.direction}`);
       assert.deepEqual([...new Set(words)].sort(), [...lost].sort());
-      for (const one of found) assert.ok(one.by !== undefined || one.session.client.family === 6);
+      for (const one of found)
+        assert.ok(one.by !== undefined || from.lower === 'br0' || one.session.client.family === 6);
     });
   }
 

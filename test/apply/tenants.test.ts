@@ -84,6 +84,28 @@ suite('bad tenants', { skip: needsRoot }, () => {
     }
   }
 
+  const alone: readonly (readonly [what: string, guests: string])[] = [
+    ['a whole network for an address', 'web: { ip: 10.0.0.0/8, port: g1 }'],
+    ['the address of the host', 'web: { ip: 10.0.0.1, port: g1 }'],
+    ['two guests with one address', 'web: { ip: 10.0.0.11, port: g1 }, db: { ip: 10.0.0.11, port: g2 }'],
+    ['a hostile name', `'x"; touch pwned; #': { ip: 10.0.0.11, port: g1 }`],
+  ];
+  for (const backend of ['nft', 'iptables']) {
+    for (const [what, guests] of alone) {
+      test(`${backend}: ${what}, and there is nobody else on the bridge: it is closed all the same`, async (t) => {
+        const host = await LiveHost.build(['g1', 'g2']);
+        t.after(() => host.close());
+        await mustRun(host.namespace, 'ip', ['address', 'add', '10.0.0.1/24', 'dev', 'br0']);
+        const policy = host.file('policy.yaml', `guests: { ${guests} }\ndhcp: none\n`);
+        const { code, stderr } = await host.run(['apply', '--policy', policy, '--no-confirm', '--backend', backend]);
+        assert.equal(code, 1, stderr);
+        const { rules } = JSON.parse((await host.run(['status', '-o', 'json'])).stdout);
+        const ids = rules.map(({ id }: { id: string }) => id);
+        for (const port of ['g1', 'g2']) assert.ok(ids.includes(`port/${port}/closed/in`), `${port}: ${ids.join()}`);
+      });
+    }
+  }
+
   test('a port with a hostile name is named, and everybody else is applied', async (t) => {
     const host = await LiveHost.build(['g1', 'g2']);
     t.after(() => host.close());

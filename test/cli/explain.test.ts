@@ -19,6 +19,10 @@ const forms: readonly (readonly [source: string, line: string])[] = [
   ['dmesg', `[ 1245.082097] ${text}`],
   ['dmesg -r', `<4>[ 1245.082097] ${text}`],
   ['dmesg -T', `[Fri Mar 17 13:21:53 2017] ${text}`],
+  ['dmesg -x', `kern  :warn  : [ 1245.082097] ${text}`],
+  ['dmesg -H', `[  +0.000275] ${text}`],
+  ['dmesg, where printk names its caller', `[ 1245.082097] [    C1] ${text}`],
+  ['the journal, json', JSON.stringify({ _TRANSPORT: 'kernel', _HOSTNAME: 'mytux', MESSAGE: text })],
   ['the text alone', text],
 ];
 
@@ -71,8 +75,9 @@ test('-o json is one versioned object a line', async () => {
     .map((line) => JSON.parse(line));
   assert.equal(values.length, 14);
   assert.ok(values.every(({ version, kind }) => version === 1 && kind === 'explanation'));
-  assert.deepEqual(values[0].culprit, { kind: 'guest', name: 'kali2', bridge: 'virbr4', port: 'vk42' });
-  assert.equal(values[3].culprit, null);
+  assert.deepEqual(values[0].suspect, { kind: 'guest', name: 'kali2', bridge: 'virbr4', port: 'vk42' });
+  assert.deepEqual(values[7].culprit, { kind: 'guest', name: 'kali3', bridge: 'virbr6', port: 'vk63' });
+  assert.deepEqual([values[0].culprit, values[7].suspect, values[3].culprit], [null, null, null]);
   const redirected = values[0].findings.find(({ kind }: { kind: string }) => kind === 'redirected');
   assert.equal(redirected.mac, '52:54:00:f2:a4:8d');
   assert.deepEqual(
@@ -109,7 +114,7 @@ for (const [what, argv, input, says] of nothing) {
 test('of several lines one that can be explained is enough', async () => {
   const run = await runCli(['explain', folder, 'rubbish', text]);
   assert.equal(run.code, 0);
-  assert.match(run.stdout, /Attacker: kali2/);
+  assert.match(run.stdout, /The attacker may be kali2/);
   assert.match(run.stderr, /'rubbish' is no line/);
 });
 
@@ -149,5 +154,5 @@ test('a policy by standard input, and the line as an argument', async () => {
   const input =
     'guests: { kali2: { ip: 192.168.50.12 }, kali3: { ip: 192.168.50.13 }, kali4: { ip: 192.168.50.14 }, kali5: { ip: 192.168.50.15 } }\nallow: []\ndhcp: none\n';
   const run = await runCli(['explain', '--host', `${folder}/host.yaml`, '--policy', '-', text], { input });
-  assert.match(run.stdout, /Attacker: kali2, at port vk42 of virbr4\. Victims: kali3 and kali4\./);
+  assert.match(run.stdout, /The attacker may be kali2, at port vk42 of virbr4\. Victims: kali3 and kali4\./);
 });

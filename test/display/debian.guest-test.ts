@@ -47,16 +47,13 @@ describe('a Debian under libvirt', { skip: needsLibvirt || needsDebianGuest }, (
     return ran;
   }
 
-  /** What a start showed before its kernel ran, which is the firmware and GRUB. */
-  async function menuOf(
-    guest: DebianGuest,
-    sightings: ReturnType<typeof watchPictures>,
-    from: number,
-  ): Promise<string> {
+  /** What GRUB showed: the last picture before the kernel ran that is no text screen. */
+  async function menuOf(guest: DebianGuest, watch: ReturnType<typeof watchPictures>, from: number): Promise<string> {
     const began = await guest.kernelBegan();
-    const sizes = sizesBetween(await sightings.stop(), from, began - 1000);
-    log.sighting("before the kernel's start", sizes);
-    return sizes.at(-1) ?? 'nothing';
+    const sizes = sizesBetween(await watch.stop(), from, began - 1000);
+    const menu = sizes.findLast((size) => size !== '720x400') ?? 'nothing';
+    log.sighting('of the boot menu', menu);
+    return menu;
   }
 
   async function untilSession(guest: DebianGuest): Promise<void> {

@@ -24,8 +24,8 @@ export class SeenLog {
     );
   }
 
-  sighting(when: string, sizes: readonly string[]): void {
-    this.#lines.push(`\nPictures ${when}: ${sizes.join(', ')}.\n`);
+  sighting(what: string, size: string): void {
+    this.#lines.push(`\nThe picture ${what}: ${size}.\n`);
   }
 
   /** Written with UPDATE_GOLDEN=1, else compared. */

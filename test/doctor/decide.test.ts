@@ -47,6 +47,23 @@ const rows: readonly Row[] = [
   ['rules', 'works', undefined, 'and the probe arrives', healthy, seen({ dmesg: 1 })],
   ['rules', 'absent', 'no-log-rules', 'no rule logs', rules([])],
   ['rules', 'broken', 'packet-not-seen', 'row 1', healthy, seen({ dmesg: 0 }, { counter: 0 })],
+  [
+    'rules',
+    'broken',
+    'loopback-down',
+    'row 1, and lo is down',
+    network({ loopbackUp: false }),
+    seen({ dmesg: 0 }, { counter: 0 }),
+  ],
+  [
+    'rules',
+    'broken',
+    'packet-not-seen',
+    'row 1, and nobody tells whether lo is up',
+    network({ loopbackUp: undefined }),
+    seen({ dmesg: 0 }, { counter: 0 }),
+  ],
+  ['rules', 'works', undefined, 'lo is down, and nothing was asked of it', network({ loopbackUp: false })],
   ['rules', 'broken', 'namespace-not-logged', 'row 2a', inContainer, seen({ dmesg: 0 })],
   ['rules', 'unknown', undefined, 'row 2a without a probe', inContainer],
   [

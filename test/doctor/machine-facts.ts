@@ -45,6 +45,7 @@ export const healthy: Facts = {
     procKmsg: 'readable',
     restricted: true,
     mayAsk: true,
+    ownUsers: false,
     consumers: [],
     kmsgReaders: [{ pid: 200, name: 'systemd-journal' }],
     records: [{ us: 90_000_000, level: 4, text: 'RULE 5 -- DENY IN=eth0 OUT= SRC=192.0.2.1', age: 10 }],
@@ -54,6 +55,7 @@ export const healthy: Facts = {
     allNamespaces: false,
     others: 0,
     interfaces: ['lo', 'eth0'],
+    loopbackUp: true,
     loggers: new Map([
       [2, logger('nf_log_ipv4')],
       [10, { bound: 'nf_log_ipv6', known: ['nf_log_ipv6', 'nfnetlink_log'] }],

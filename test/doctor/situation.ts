@@ -93,10 +93,9 @@ export class Situation {
     return this.run(process.execPath, program, 'doctor', ...args);
   }
 
-  /** Asked by who lacks a capability. */
-  doctorWithout(capability: string, ...args: readonly string[]): Promise<Run> {
-    const words = [process.execPath, program, 'doctor', ...args];
-    return this.run('capsh', `--drop=${capability}`, '--', '-c', 'exec "$@"', 'sh', ...words);
+  /** Asked by a program that runs it, which takes something away from it first. */
+  doctorBy([asker = '', ...words]: readonly string[], ...args: readonly string[]): Promise<Run> {
+    return this.run(asker, ...words, process.execPath, program, 'doctor', ...args);
   }
 
   /** A process that is the caller's to end; it ends with the situation too. */

@@ -18,6 +18,7 @@ for (const alone of [false, true]) {
         const untouched = await rulesOf(on);
         await withoutProbe(on, one);
         await withProbe(on, one, t);
+        if (one.says !== undefined) await says(on, one, one.says);
         assert.equal(await rulesOf(on), untouched, 'the probe leaves no rule and no file');
         assert.equal(await on.sh(watchdogs), '', 'and no process');
       });
@@ -35,8 +36,8 @@ test('these are enough situations, and most of them are real', () => {
   assert.ok(found.size >= 14, [...found].join());
 });
 
-async function ask(on: Situation, { dropped }: Case, ...args: readonly string[]): Promise<Run> {
-  const ran = dropped === undefined ? await on.doctor(...args) : await on.doctorWithout(dropped, ...args);
+async function ask(on: Situation, { asker }: Case, ...args: readonly string[]): Promise<Run> {
+  const ran = asker === undefined ? await on.doctor(...args) : await on.doctorBy(asker, ...args);
   assert.notEqual(ran.stdout, '', ran.stderr);
   return ran;
 }
@@ -63,6 +64,11 @@ async function withoutProbe(on: Situation, one: Case): Promise<void> {
   const wanted = one.byProbeOnly ? [] : one.rows.filter(([, state]) => state === 'broken');
   assert.deepEqual(broken.map(asRow).sort(), wanted.map(([path, state, cause]) => [path, state, cause]).sort(), stdout);
   assert.equal(code, wanted.length === 0 ? 0 : 3);
+}
+
+async function says(on: Situation, one: Case, wanted: readonly RegExp[]): Promise<void> {
+  const { stdout } = await ask(on, one, '--probe');
+  for (const words of wanted) assert.match(stdout, words);
 }
 
 function asRow({ path, state, cause }: Verdict): readonly unknown[] {

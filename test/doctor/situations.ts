@@ -22,7 +22,9 @@ export type Case = {
   readonly prepare: (on: Situation) => Promise<unknown>;
   readonly rows: readonly Row[];
   /** Who asks: a program that runs the doctor, as `capsh --drop=...`. */
-  readonly dropped?: string;
+  readonly asker?: readonly string[];
+  /** What a person must read. */
+  readonly says?: readonly RegExp[];
   /** It reads /proc/kmsg, or makes the ring go round. */
   readonly alone?: true;
   /** Why something in it is no real thing. */
@@ -327,7 +329,7 @@ export const cases: readonly Case[] = [
   {
     name: 'the doctor, and what runs beside it, without CAP_SYSLOG',
     health: 'broken',
-    dropped: 'cap_syslog',
+    asker: ['capsh', '--drop=cap_syslog', '--', '-c', 'exec "$@"', 'sh'],
     prepare: (on) => debian12(on),
     rows: [
       ['ring', 'broken', 'dmesg-refused'],
@@ -354,6 +356,31 @@ export const cases: readonly Case[] = [
       );
     },
     rows: [['rules', 'broken', 'packet-not-seen']],
+  },
+  {
+    name: 'lo is down, so that no packet of the probe goes anywhere',
+    health: 'broken',
+    byProbeOnly: true,
+    prepare: async (on) => {
+      await debian12(on);
+      await on.sh('ip link set lo down; ip addr flush dev lo'); // as in a network namespace that was just made
+    },
+    rows: [['rules', 'broken', 'loopback-down']],
+    says: [/the interface lo is down/, /fix: ip link set lo up/],
+  },
+  {
+    name: "root of a container's own user namespace, who may not read the ring",
+    health: 'broken',
+    asker: ['unshare', '-U', '-r', '-n', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh'],
+    prepare: async (on) => {
+      await withoutRsyslog(on);
+      await on.sh('mkdir -p /run/systemd; echo lxc >/run/systemd/container');
+    },
+    rows: [
+      ['ring', 'broken', 'dmesg-refused'],
+      ['kmsg', 'absent', 'kmsg-refused'],
+    ],
+    says: [/user namespace: root in here may not read it/, /read the lines on the host/, /NFLOG with ulogd2 in here/],
   },
   {
     name: "rules of the old iptables, and its own table 'raw' drops the packet",

@@ -19,6 +19,25 @@ const openVz: Facts = {
   rules: { ...healthy.rules, log: [ufwRule] },
 };
 
+const unprivileged: Facts = {
+  ...healthy,
+  machine: container('lxc'),
+  ring: {
+    ...healthy.ring,
+    kmsg: 'refused',
+    kmsgSaid: "dd: failed to open '/dev/kmsg': Operation not permitted",
+    dmesg: 'refused',
+    dmesgSaid: 'dmesg: read kernel buffer failed: Operation not permitted',
+    ownUsers: true,
+    kmsgReaders: [],
+    records: [],
+  },
+  network: { ...healthy.network, isFirst: false, allNamespaces: undefined },
+};
+
+/** Its dmesg is another ring than its /dev/kmsg. */
+const twoRings: Facts = { ...healthy, machine: container('openvz') };
+
 const faults: Facts = {
   ...withRsyslog,
   rules: { ...healthy.rules, log: [{ ...ufwRule, limit: '3/min burst 10', sample: { came: 412, logged: 19 } }] },
@@ -32,9 +51,14 @@ const faults: Facts = {
   },
 };
 
+const noPacket = seen({ dmesg: 0 }, { counter: 0, refusal: 'bash: connect: Network is unreachable' });
+
 const rows: readonly (readonly [golden: string, facts: Facts, fixes: readonly FixName[], probe?: Sightings])[] = [
   ['healthy-guest.txt', healthy, [], seen({ dmesg: 1, kmsg: 1, journal: 1 })],
   ['openvz.txt', openVz, ['dmesg-collector'], seen({ dmesg: 1, journal: 0 })],
+  ['unprivileged.txt', unprivileged, [], seen({})],
+  ['two-rings.txt', twoRings, [], seen({ dmesg: 0, kmsg: 1, journal: 1 })],
+  ['loopback-down.txt', { ...healthy, network: { ...healthy.network, loopbackUp: false } }, [], noPacket],
   ['several-faults.txt', faults, ['journald-read-kmsg', 'rsyslog-imklog']],
 ];
 

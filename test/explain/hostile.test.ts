@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attributionOf } from '../../src/explain/attribution.ts';
 import { explainEvent } from '../../src/explain/explain.ts';
-import { SeenMacs } from '../../src/explain/seen-macs.ts';
+import { Explainer } from '../../src/explain/explainer.ts';
 import { explanationText } from '../../src/explain/sentences.ts';
 import { parseLogLine } from '../../src/watch/parse-line.ts';
 import { goldenText } from '../yaml/golden.ts';
@@ -51,14 +51,13 @@ function mutated(line: string, random: (below: number) => number): Buffer {
 
 test('40,000 lines that somebody has written into', () => {
   const random = randomFrom(20_260_317);
-  const seen = new SeenMacs(exampleSite);
+  const explainer = new Explainer(exampleSite);
   const count = { evidence: 0, none: 0, named: 0 };
   for (let run = 0; run < 40_000; run++) {
     const bytes = mutated(lines[random(lines.length)] ?? '', random);
     const event = parseLogLine(bytes);
     if (event === undefined) continue;
-    seen.learn(event);
-    const explanation = explainEvent(event, exampleSite, { seen });
+    const explanation = explainer.explain(event);
     assert.ok(explanationText(explanation).every((text) => text.length > 0));
     attributionOf(explanation);
     const isEvidence = !event.ambiguous && (event.status === 'ok' || event.status === 'partial');

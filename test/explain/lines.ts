@@ -1,8 +1,7 @@
 // Lines of the log, and a site to hold them against: what the tests of explanations begin with.
 import assert from 'node:assert/strict';
-import { explainEvent } from '../../src/explain/explain.ts';
+import { Explainer } from '../../src/explain/explainer.ts';
 import type { Explanation } from '../../src/explain/explanation.ts';
-import { SeenMacs } from '../../src/explain/seen-macs.ts';
 import { Site } from '../../src/explain/site.ts';
 import type { Span } from '../../src/model/diagnostic.ts';
 import type { LogEvent } from '../../src/model/log-event.ts';
@@ -29,14 +28,19 @@ export function eventOf(text: string): LogEvent {
 
 /** The last line's, with what the earlier ones showed. */
 export function explained(lines: readonly string[], site: Site = exampleSite): Explanation {
-  const seen = new SeenMacs(site);
-  const events = lines.map(eventOf);
-  for (const event of events) seen.learn(event);
-  const last = events.at(-1);
+  const explainer = new Explainer(site);
+  const last = lines.map((line) => explainer.explain(eventOf(line))).at(-1);
   assert.ok(last !== undefined);
-  return explainEvent(last, site, { seen });
+  return last;
 }
 
-export function culpritName({ culprit }: Explanation): string | undefined {
+function culpritName({ culprit }: Explanation): string | undefined {
   return culprit?.kind === 'host' ? 'host' : culprit?.name;
+}
+
+/** With a question mark where a MAC alone says so. */
+export function namedBy(explanation: Explanation): string | undefined {
+  const { suspect } = explanation;
+  if (suspect === undefined) return culpritName(explanation);
+  return `${suspect.kind === 'host' ? 'host' : suspect.name}?`;
 }

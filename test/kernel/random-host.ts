@@ -170,6 +170,7 @@ function randomPolicy(
     allow: [...lines, ...ruled],
     ...(random.chance(0.8) ? { dhcp: { name: 'host', span } } : {}),
     guestPorts: random.chance(0.3) ? ['v-*'] : [],
+    namelessPorts: [],
     file: 'random',
   };
 }

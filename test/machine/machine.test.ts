@@ -19,6 +19,7 @@ import { type ChangeSet, printChange } from '../../src/machine/change.ts';
 import { applyChanges, openChanges, undoChanges } from '../../src/machine/change-log.ts';
 import { fileKind, readFile, readText, removeFile, replaceFile } from '../../src/machine/files.ts';
 import { mustRun, run } from '../../src/machine/run.ts';
+import { HostError } from '../../src/model/host-error.ts';
 import { FakeSsh } from '../watch-sources/fake-ssh.ts';
 
 const everyByte = Buffer.from(Array.from({ length: 1024 }, (_, at) => at % 256));
@@ -138,6 +139,32 @@ for (const [name, access] of ways) {
       assert.deepEqual(openChanges(state(), access.host), []);
     });
 
+    test('when not all can be put back, the first cause is told too, and what is left can be taken back later', async () => {
+      const files = ['safe', 'stuck'].map((name) => {
+        writeFileSync(path(name), 'before');
+        return { kind: 'file', path: path(name), before: Buffer.from('before'), after: Buffer.from('after') } as const;
+      });
+      const [safe, stuck] = [path('safe'), path('stuck')];
+      // a folder of the file's name: nothing can be written there
+      const script = `rm ${stuck}; mkdir ${stuck}; echo first cause >&2; exit 3`;
+      const changes = [...files, { kind: 'command', argv: ['sh', '-c', script] } as const];
+      const error = await applyChanges(access, state(), set(changes)).catch((one: unknown) => one);
+      assert.ok(error instanceof HostError && error.cause instanceof AggregateError);
+      assert.match(
+        error.message,
+        /a trial: .*first cause; not all could be put back: .*write .*stuck.*still to be taken back/,
+      );
+      assert.equal(error.cause.errors.length, 2);
+      assert.equal(readFileSync(safe, 'utf8'), 'before', 'one failure does not keep the others from it');
+      const [open] = openChanges(state(), access.host);
+      assert.ok(open !== undefined && error.message.includes(open.id));
+      rmSync(stuck, { recursive: true });
+      writeFileSync(stuck, 'after');
+      await undoChanges(access, state(), open);
+      assert.equal(readFileSync(stuck, 'utf8'), 'before');
+      assert.deepEqual(openChanges(state(), access.host), []);
+    });
+
     test('a file that somebody changed meanwhile is not overwritten, neither there nor back', async () => {
       writeFileSync(path('mine'), 'before');
       const change = {
@@ -162,6 +189,22 @@ for (const [name, access] of ways) {
     });
   });
 }
+
+test('processes that begin a change in the same moment get folders of their own', async (t) => {
+  const state = mkdtempSync(join(tmpdir(), 'bridgekeeper-machine-'));
+  t.after(() => rmSync(state, { recursive: true }));
+  const records = join(import.meta.dirname, '../../src/machine/change-records.ts');
+  const script = `import { freshId } from ${JSON.stringify(records)};
+    while (Date.now() < Number(process.argv[1])) {}
+    for (let turn = 0; turn < 100; turn++) console.log(freshId(process.argv[2], 'trial', 0));`;
+  const at = `${Date.now() + 1_500}`;
+  const argv = ['--input-type=module', '-e', script, at, state];
+  const runs = await Promise.all([1, 2, 3, 4].map(() => run(local, process.execPath, argv)));
+  const ids = runs.flatMap(({ stdout }) => stdout.toString().trimEnd().split('\n'));
+  assert.equal(ids.length, 400, runs[0]?.said);
+  assert.equal(new Set(ids).size, 400);
+  assert.deepEqual(openChanges(state, ''), [], 'nothing was changed yet');
+});
 
 test('what a change will do is shown as a diff and as commands', () => {
   const before = Buffer.from('[Journal]\nReadKMsg=no\nStorage=auto\n');

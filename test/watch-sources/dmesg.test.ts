@@ -1,12 +1,15 @@
 // The real dmesg(1) on the real ring; what it does not tell, as loss between two looks, is told by their overlap.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BootClock, bootId } from '../../src/watch/sources/boot-clock.ts';
 import { DmesgReading, dmesg } from '../../src/watch/sources/dmesg.ts';
 import { kmsg } from '../../src/watch/sources/kmsg.ts';
 import type { Cursor } from '../../src/watch/sources/source.ts';
+import { standardInput } from '../../src/watch/sources/standard-input.ts';
 import { collect, textOf } from './collected.ts';
 import { Chatter, lockRing, needsRing, type RingLock, turnRingOver, writeMark } from './ring.ts';
 
@@ -120,6 +123,25 @@ describe('dmesg on this machine', { skip: needsRing }, () => {
       );
       for (const [at, { wall = 0 }] of (byDmesg ?? []).entries())
         assert.ok(Math.abs(wall - (byKmsg?.[at]?.wall ?? 0)) < 500);
+    } finally {
+      await chatter.stop();
+    }
+  });
+
+  it('is read in every form that it prints, when it was saved', async () => {
+    const chatter = await Chatter.start('saved');
+    const own = ({ texts }: { readonly texts: readonly string[] }): readonly string[] =>
+      texts.filter((text) => text.startsWith(chatter.prefix));
+    try {
+      const live = collect(kmsg(), { enough: (collected) => own(collected).length >= 10 });
+      await chatter.send(10);
+      const wanted = own(await live);
+      const forms = ['', '-r', '-x', '-T', '-H', '-e', '-d', '-t', '-x -H', '-x -T', '-x -d', '-x -t'];
+      for (const form of [...forms, '-d -T', '--time-format delta', '--time-format iso']) {
+        const options = ['--nopager', ...form.split(' ').filter((word) => word !== '')];
+        const saved = execFileSync('dmesg', options, { maxBuffer: 1 << 26 });
+        assert.deepEqual(own(await collect(standardInput({ input: Readable.from([saved]) }))), wanted, `dmesg ${form}`);
+      }
     } finally {
       await chatter.stop();
     }

@@ -123,6 +123,37 @@ describe('what stands before the text of a saved line', () => {
     [`[ 1830.195601] ${text}`, { us: 1_830_195_601, kernel: true }],
     [`[ 1830.195601] h kernel: ${text}`, { us: 1_830_195_601, kernel: true }],
     [`<12>[ 1830.195601] ${text}`, { us: 1_830_195_601, facility: 1, kernel: true }],
+    [`[ 1830.195601 <    0.000005>] ${text}`, { us: 1_830_195_601, kernel: true }],
+    [`[<    0.000005>] ${text}`, { kernel: true }],
+    [`kern  :warn  : [ 1830.195601] ${text}`, { us: 1_830_195_601, facility: 0, kernel: true }],
+    [`kern  :warn  : [ 1830.195601] [  C1] ${text}`, { us: 1_830_195_601, facility: 0, kernel: true }],
+    [`kern  :notice: ${text}`, { facility: 0, kernel: true }],
+    [`user  :warn  : [ 1830.195601] ${text}`, { us: 1_830_195_601, facility: 1, kernel: false }],
+    [
+      `kern  :warn  : [Sun Nov 22 13:21:53 2026] ${text}`,
+      { wall: Date.parse('Nov 22 13:21:53 2026'), wallSpan: 999, facility: 0, kernel: true },
+    ],
+    [
+      `2024-04-06T13:19:57,082097+02:00 blocked ${text}`,
+      { wall: at('2024-04-06T11:19:57.082Z'), kernel: true },
+      `blocked ${text}`,
+    ],
+    [`2024-04-06T13:19:57.082097+02:00 h ${text}`, { wall: at('2024-04-06T11:19:57.082Z'), kernel: false }],
+    [`[Nov22 13:21] ${text}`, { wall: at('2026-11-22T13:21:00Z'), wallSpan: 59_999, kernel: true }],
+    [
+      `kern  :info  : [Nov 2 13:21] ${text}`,
+      { wall: at('2026-11-02T13:21:00Z'), wallSpan: 59_999, facility: 0, kernel: true },
+    ],
+    [`[  +0.000275] ${text}`, { kernel: true }],
+    [`[ +12.000275] ${text}`, { kernel: true }],
+    [`[  -0.000275] ${text}`, { kernel: true }],
+    [`[ 1830.195601][    C1] ${text}`, { us: 1_830_195_601, kernel: true }],
+    [`[ 1830.195601] [    C1] ${text}`, { us: 1_830_195_601, kernel: true }],
+    [`[ 1830.195601] [T1234567] ${text}`, { us: 1_830_195_601, kernel: true }],
+    [`[ 1830.195601] [T1] ${text}`, { us: 1_830_195_601, kernel: true }, `[T1] ${text}`],
+    [`kern  :loud  : ${text}`, { kernel: false }, `kern  :loud  : ${text}`],
+    [`moon  :warn  : ${text}`, { kernel: false }, `moon  :warn  : ${text}`],
+    [`[Feb30 13:21] ${text}`, { kernel: false }, `[Feb30 13:21] ${text}`],
     [`4,12731,1830195601,-;${text}`, { us: 1_830_195_601, sequence: 12_731, facility: 0, kernel: true }],
     [text, { kernel: false }],
     ['Mar 17 13:61:53 h kernel: x', { kernel: false }, 'Mar 17 13:61:53 h kernel: x'],
@@ -210,6 +241,24 @@ describe('many repeats', () => {
     assert.equal(items.filter(({ kind }) => kind === 'record').length, 10_000 + 20);
     const gaps = items.flatMap((item) => (item.kind === 'gap' ? [item.lost] : []));
     assert.deepEqual(gaps, [{ atLeast: 24_000 - 10_020 - 7_990 }, { atLeast: 7_990 }]);
+  });
+});
+
+describe('a file of lines of journalctl -o json', () => {
+  it('is read as they are, trusted as far as the file is', () => {
+    const json = (facility: number): Buffer =>
+      Buffer.from(JSON.stringify({ _TRANSPORT: 'kernel', SYSLOG_FACILITY: `${facility}`, MESSAGE: 'A#041 IN=b' }));
+    for (const [kernel, other] of [
+      [2, 1],
+      [0, 0],
+    ] as const) {
+      const lines = new TextLines({ kernel, other }, { notAfter: () => 1_700_000_000_000 });
+      const items = [0, 1].flatMap((facility) => lines.items(json(facility)));
+      assert.deepEqual(items, [
+        { kind: 'record', trust: kernel, facility: 0, text: Buffer.from('A#041 IN=b') },
+        { kind: 'record', trust: other, facility: 1, text: Buffer.from('A#041 IN=b') },
+      ]);
+    }
   });
 });
 

@@ -1,14 +1,17 @@
 // The real journald and the real journalctl: the kernel's lines by the journal, what journald lost, what was vacuumed.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { bootId } from '../../src/watch/sources/boot-clock.ts';
 import { JournalReading, journal } from '../../src/watch/sources/journal.ts';
 import { kmsg } from '../../src/watch/sources/kmsg.ts';
 import type { SourceRecord } from '../../src/watch/sources/source.ts';
+import { standardInput } from '../../src/watch/sources/standard-input.ts';
 import { collect, textOf } from './collected.ts';
 import { emptyJournal, Journald, needsJournald } from './journald.ts';
 import { Chatter, lockRing, type RingLock, turnRingOver, writeMark } from './ring.ts';
@@ -82,6 +85,21 @@ describe('journald on this machine', { skip: needsJournald }, () => {
     } finally {
       await chatter.stop();
     }
+  });
+
+  it('is read alike as export and as JSON, when it was saved', async () => {
+    const odd = `${mark()}\x1b[31m \\x41 \xff ü`;
+    writeMark(odd);
+    await collect(source(), { enough: ({ texts }) => texts.includes(Buffer.from(odd).toString('latin1')) });
+    const [byExport, byJson] = await Promise.all(
+      ['export', 'json'].map((form) => {
+        const options = ['--directory', journald.directory, '-o', form, '-n', '500', '--no-pager'];
+        const saved = execFileSync('journalctl', options, { maxBuffer: 1 << 26 });
+        return collect(standardInput({ input: Readable.from([saved]) }));
+      }),
+    );
+    assert.ok((byExport?.records.length ?? 0) > 0);
+    assert.deepEqual(byJson?.items, byExport?.items);
   });
 
   it('does not take a program for the kernel; bytes come as they are', async () => {

@@ -1,7 +1,7 @@
 // Sources of a machine where Node does not run: a real shell, real dmesg, journalctl, od and ls behind an ssh that stays
 // on this machine.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -120,6 +120,19 @@ describe('by ssh', () => {
       );
       assert.equal(remote.texts.length, 2_001);
       assert.equal(remoteFile(writer.path).host, 'vps');
+    });
+
+    it('that is a directory or a pipe is told, and nothing is read', async () => {
+      for (const program of ['mkdir', 'mkfifo']) {
+        const path = freshPath();
+        execFileSync(program, [path]);
+        const { findings, records } = await readOn(path);
+        assert.deepEqual(
+          findings.map(({ code, message }) => [code, message]),
+          [['file-refused', `${path}: ${path} is no file`]],
+        );
+        assert.deepEqual(records, []);
+      }
     });
 
     it('is followed through a rotation', async () => {

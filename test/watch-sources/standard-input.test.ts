@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { ExportReader } from '../../src/watch/sources/export-format.ts';
 import { missedId } from '../../src/watch/sources/journal-entry.ts';
+import { journalJsonEntry } from '../../src/watch/sources/journal-json.ts';
 import { standardInput } from '../../src/watch/sources/standard-input.ts';
 import { Random } from '../kernel/random.ts';
 import { type Collected, collect } from './collected.ts';
@@ -134,6 +135,65 @@ describe('a journal on standard input', () => {
       ['stdin-damaged'],
     );
     assert.deepEqual(texts, ['A IN=1']);
+  });
+});
+
+describe('lines of journalctl -o json', () => {
+  const fields = {
+    __CURSOR: 's=1;i=2;b=3',
+    __REALTIME_TIMESTAMP: '1795480077454027',
+    __MONOTONIC_TIMESTAMP: '6326032125',
+    _BOOT_ID: boot,
+    _TRANSPORT: 'kernel',
+    SYSLOG_FACILITY: '0',
+    _SOURCE_MONOTONIC_TIMESTAMP: '6326030928',
+  };
+  const json = (more: Readonly<Record<string, unknown>>): string => `${JSON.stringify({ ...fields, ...more })}\n`;
+
+  it('give the records that the export gives', async () => {
+    const texts = ['[UFW BLOCK] IN=eth0 ', 'x[UFW\x1b\xff] IN=a="\\ ', 'T\xc3\xbcr IN=b '];
+    const byExport = await read(texts.map((text) => kernelEntry(Buffer.from(text, 'latin1'))));
+    const asJson = ['[UFW BLOCK] IN=eth0 ', [...Buffer.from(texts[1] ?? '', 'latin1')], 'T\u00fcr IN=b '];
+    const byJson = await read(asJson.map((MESSAGE) => Buffer.from(json({ MESSAGE }))));
+    assert.equal(byJson.records.length, 3);
+    assert.deepEqual(byJson.items, byExport.items);
+  });
+
+  it('among others, of the kernel only, and whole', async () => {
+    const { records, texts, items } = await read([
+      json({ MESSAGE: 'usb 1-1: new device' }),
+      json({ MESSAGE: 'A IN=1', SYSLOG_FACILITY: '1' }),
+      json({ MESSAGE: 'forged IN=1', _TRANSPORT: 'syslog' }),
+      json({ MESSAGE: ['B IN=1', 'C IN=1'] }),
+      json({ MESSAGE: null, NOTE: 'IN=1' }),
+      json({ MESSAGE: [1, 256, 'IN=1'] }),
+      json({ MESSAGE: { IN: 'IN=1' } }),
+      json({ MESSAGE: 'cut IN=1 OUT= SRC=1.2.3.4' }).slice(0, -5),
+      '\n[    1.000002] D IN=1\n',
+      '{"MESSAGE" IN=1\n',
+      json({ _TRANSPORT: 'driver', MESSAGE_ID: missedId, MESSAGE: 'Missed 17 kernel messages' }),
+    ]);
+    assert.deepEqual(texts, ['A IN=1', 'B IN=1', 'D IN=1']);
+    assert.deepEqual(
+      records.map(({ trust }) => trust),
+      [0, 0, 0],
+    );
+    assert.deepEqual(
+      items.flatMap((item) => (item.kind === 'gap' ? [item.lost] : [])),
+      [{ exact: 17 }],
+    );
+  });
+
+  it('of any other form are none, and harm nobody', () => {
+    for (const line of [
+      '{"MESSAGE"',
+      '{"__CURSOR":[]}',
+      '{"MESSAGE":[[[[]]]]}',
+      '{"MESSAGE":{}}',
+      '{"MESSAGE":[[1,2],[3]]}',
+    ])
+      assert.doesNotThrow(() => journalJsonEntry(Buffer.from(line)), line);
+    assert.deepEqual(journalJsonEntry(Buffer.from('{"MESSAGE":[[1,2],[3]]}'))?.MESSAGE, Buffer.from([1, 2]));
   });
 });
 

@@ -1,6 +1,6 @@
 // The store: batches and their cursors in one transaction, gaps, questions, retention, older and foreign files, one writer.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -386,6 +386,67 @@ describe('retention', () => {
   });
 });
 
+describe('retention, when the clock was wrong', () => {
+  const commit = (number: number, stored: number): void => {
+    const batch = { items: [record(number), gap('unknown')] };
+    withStore((store) => store.commit([{ host: '', source: 'kmsg', batch }], stored));
+  };
+  const left = (): readonly number[] => read((reader) => [...reader.events({}, 'stored')].map(({ id }) => id));
+  const usual = { maxAgeMs: 90 * dayMs, maxBytes: 1024 ** 3 };
+  const future = noon + 4_000 * dayMs;
+  const past = 1_000;
+
+  const rows: readonly (readonly [what: string, stored: readonly number[], now: number, left: readonly number[]])[] = [
+    [
+      'in the future for a while: it keeps nothing for ever',
+      [noon, future, noon + 1, noon + 80 * dayMs],
+      noon + 100 * dayMs,
+      [4],
+    ],
+    ['in the future just now: what it stored is not old', [future, noon, noon + 1], noon + 80 * dayMs, [1, 2, 3]],
+    ['in the future, and nothing came since: of no known age', [future, future], noon, [1, 2]],
+    ['in the past for a while: nothing goes before its time', [noon, past, noon + 1], noon + 80 * dayMs, [1, 2, 3]],
+    [
+      'in the past for a while: it goes with its neighbours',
+      [noon, past, noon + 1, noon + 80 * dayMs],
+      noon + 100 * dayMs,
+      [4],
+    ],
+    ['in the past, last of all', [noon - 100 * dayMs, noon, past], noon, [2, 3]],
+  ];
+  for (const [what, stored, now, wanted] of rows) {
+    it(what, () => {
+      for (const [at, time] of stored.entries()) commit(at, time);
+      withStore((store) => retain(store.database, usual, now));
+      assert.deepEqual(left(), wanted);
+      const gaps = read((reader) => reader.gaps({})).filter(({ reason }) => reason !== 'retention');
+      assert.deepEqual(
+        gaps.map(({ id }) => id),
+        wanted,
+      );
+    });
+  }
+
+  it('set forward by years while we run: nothing is old at once; set right again, all goes on', async () => {
+    commit(0, noon - 100 * dayMs);
+    commit(1, noon);
+    const clock = { now: noon + 1, ticks: 5 };
+    const one = new GroupCommit(directory, assert.ifError, { now: () => clock.now, ticks: () => clock.ticks });
+    const add = async (number: number): Promise<void> => {
+      one.add({ host: '', source: 'kmsg', batch: { items: [record(number)] } }, () => undefined);
+      one.flush();
+    };
+    clock.now = future;
+    await add(2);
+    assert.deepEqual(left(), [2, 3]);
+    clock.ticks += 91 * dayMs;
+    clock.now = noon + 91 * dayMs;
+    await add(3);
+    one.close();
+    assert.deepEqual(left(), [3, 4], 'the one of the future goes when one that came later is old');
+  });
+});
+
 describe('floods', () => {
   for (const [what, us] of [
     ['without a stamp', undefined],
@@ -545,6 +606,39 @@ describe('one writer', () => {
     assert.deepEqual(await next.cursor('', 'kmsg'), { sequence: 2 });
     await next.close();
     reader.close();
+  });
+
+  it('gives the lock back also when closing fails', async () => {
+    const writer = await openStoreWriter(directory);
+    assert.ok(writer !== undefined);
+    const poison = { ...record(2), text: undefined as unknown as Buffer };
+    const storing = writer.store('', 'kmsg', { items: [poison] });
+    const [stored, closed] = await Promise.allSettled([storing, writer.close()]);
+    assert.equal(stored.status, 'rejected', `${closed.status}`);
+    const next = await openStoreWriter(directory);
+    assert.ok(next !== undefined, 'the lock is free again');
+    await next.close();
+  });
+
+  it('has a lock that nobody else can take, whatever the umask', async () => {
+    const before = process.umask(0);
+    try {
+      const writer = await openStoreWriter(directory);
+      const modes = readdirSync(directory).map((name) => [
+        name,
+        (statSync(join(directory, name)).mode & 0o777).toString(8),
+      ]);
+      await writer?.close();
+      assert.deepEqual(
+        modes.filter(([name]) => name?.startsWith('writer.lock')),
+        [
+          ['writer.lock', '600'],
+          ['writer.lock-journal', '600'],
+        ],
+      );
+    } finally {
+      process.umask(before);
+    }
   });
 
   it('that cannot open its store gives the lock back', async () => {

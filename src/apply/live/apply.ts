@@ -5,6 +5,7 @@ import { printHost } from '../../topology/print-host.ts';
 import { loadedOf } from '../loaded.ts';
 import { type Plan, type PlanDigests, planOf } from '../plan.ts';
 import type { Target } from '../target.ts';
+import { loadBridgeFilter } from './bridge-calls.ts';
 import { digest, loadedDigest } from './digest.ts';
 import { type Facts, listOfGeneration, readFacts } from './facts.ts';
 import { type Loading, loadGeneration } from './load-generation.ts';
@@ -50,13 +51,14 @@ export type Applied = {
 /**
  * Loads the target. When this comes back with 'pending', the previous rules return at the deadline unless `confirm` was
  * called, whatever becomes of this process.
- * @throws LoadRefused when nothing was changed; HostError 'pending', 'locked', 'stale-plan', 'read-back' after going back
+ * @throws LoadRefused when nothing was changed; HostError 'pending', 'locked', 'stale-plan', 'no-br-netfilter',
+ * 'read-back' after going back
  */
 export function applyTarget(site: Site, target: Target, options: ApplyOptions): Promise<Applied> {
   makeStateDirectory(site.state);
   return withLock(site.state, site.command, async () => {
     await settle(site);
-    const live = await livePlan(site, target);
+    const live = await checkedPlan(site, target);
     if (live.facts.pending?.stage === 'armed') throw waits(live.facts.pending.journal.deadline);
     if (options.expected !== undefined) assertSame(options.expected, live.digests);
     await options.approve?.(live);
@@ -64,6 +66,15 @@ export function applyTarget(site: Site, target: Target, options: ApplyOptions): 
       ? recordUnchanged(site, target, live)
       : load(site, target, live, options.confirmSeconds);
   });
+}
+
+/** @throws HostError 'no-br-netfilter': what only br_netfilter shows would pass unchecked, and 'loaded' be a lie */
+async function checkedPlan(site: Site, target: Target): Promise<LivePlan> {
+  const live = await livePlan(site, target);
+  if (live.facts.calls.module || target.list.ground.bridges.length === 0) return live;
+  if (await loadBridgeFilter(site.access)) return livePlan(site, target);
+  const why = 'connections between guests would not be checked; nothing was changed';
+  throw new HostError('no-br-netfilter', `the module br_netfilter is not loaded, and cannot be: ${why}`);
 }
 
 function waits(deadline: number): HostError {
@@ -87,7 +98,7 @@ function assertSame(expected: PlanDigests, now: PlanDigests): void {
 }
 
 /** The kernel has it already; the policy's text may be another one all the same. */
-function recordUnchanged({ state }: Site, target: Target, { facts: { current }, digests }: LivePlan): Applied {
+function recordUnchanged({ state }: Site, target: Target, { facts: { current, pending }, digests }: LivePlan): Applied {
   const isSame =
     current !== undefined &&
     current.policyDigest === digests.policy &&
@@ -95,7 +106,7 @@ function recordUnchanged({ state }: Site, target: Target, { facts: { current }, 
     current.backend === target.backend &&
     current.arp === target.arp;
   if (isSame) return { outcome: 'unchanged', generation: current.id };
-  const id = nextGenerationId(state);
+  const id = nextGenerationId(state, pending?.journal.generation);
   keepGeneration(state, target, { id, digests });
   setConfirmed(state, id);
   return { outcome: 'unchanged', generation: id };

@@ -119,7 +119,7 @@ function loading(access: Access, { tool, text }: Step, file: string): Promise<Ra
     case 'iptables':
       return run(access, 'iptables-restore', ['-w', '5', '--noflush'], { input: text, timeoutMs });
     case 'ip':
-      return run(access, 'ip', ['-batch', file], { timeoutMs });
+      return run(access, 'ip', ['-force', '-batch', file], { timeoutMs });
     default:
       return unreachable(tool);
   }

@@ -3,14 +3,23 @@ import { join } from 'node:path';
 import { writeDurably } from '../../machine/write-durably.ts';
 import { HostError } from '../../model/host-error.ts';
 import type { Ruleset } from '../../model/ruleset.ts';
-import { callSteps, type Loaded, loadedOf, type Step, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
+import { callSteps, type Loaded, loadedOf, type Step, stepsBetween, stepsFromAnywhere, stepsTo } from '../loaded.ts';
 import { type PlanDigests, toShow } from '../plan.ts';
 import { refusalOf } from '../refusal.ts';
 import type { Target } from '../target.ts';
 import { type Facts, rulesOfGeneration, targetOfGeneration } from './facts.ts';
 import { loadFile, readLoaded } from './kernel.ts';
 import { LoadRefused } from './load-refused.ts';
-import { armTimer, moveStage, readPending, removePending, stopTimer, type WaysBack, writePending } from './pending.ts';
+import {
+  armTimer,
+  markLoaded,
+  moveStage,
+  readPending,
+  removePending,
+  stopTimer,
+  type WaysBack,
+  writePending,
+} from './pending.ts';
 import type { Site } from './site.ts';
 import { keepGeneration, nextGenerationId, removeGeneration, writing } from './state.ts';
 import { makeToken, removeToken, withToken } from './token.ts';
@@ -34,33 +43,56 @@ export async function loadGeneration(
   { target, steps, digests, facts, seconds }: Loading,
 ): Promise<{ readonly generation: number; readonly deadline: number }> {
   const { state, access } = site;
-  const generation = nextGenerationId(state);
+  const generation = nextGenerationId(state, facts.pending?.journal.generation);
   const previous = facts.current?.id;
   const begun = Date.now();
   const deadline = begun + seconds * 1000;
   const journal = { generation, ...(previous === undefined ? {} : { previous }), begun, deadline, pid: process.pid };
-  keepGeneration(state, target, { id: generation, digests });
-  writePending(state, journal, waysBack(state, facts, target));
   try {
+    keepGeneration(state, target, { id: generation, digests });
+    // where a change waits, there was a token: who finds none knows that the rules came in
     await makeToken(access);
+    writePending(state, journal, waysBack(state, facts, target));
+  } catch (cause) {
+    await forget(site, generation);
+    throw cause;
+  }
+  try {
     await armTimer(access, state, journal);
     await loadSteps(site, withToken(steps), target, foundRules(facts.loaded));
   } catch (cause) {
-    if (await abandon(site, generation)) throw cause;
+    if (await abandon(site, generation, facts.loaded)) throw cause;
     throw tooLate(cause);
   }
   await assertLoaded(site, target.ruleset);
+  markLoaded(state);
   return { generation, deadline };
 }
 
-/** Nothing was loaded, so the timer has nothing to do. False when it was quicker. */
-async function abandon({ access, state }: Site, generation: number): Promise<boolean> {
-  if (!moveStage(state, 'armed', 'cancelled')) return false;
-  stopTimer(state);
+async function forget({ access, state }: Site, generation: number): Promise<void> {
   await removeToken(access);
   removePending(state);
   removeGeneration(state, generation);
+}
+
+/**
+ * A load that failed: mostly nothing came in, but a tool that was killed may have been done already.
+ * @returns false when the timer was quicker; @throws HostError 'rollback-failed'
+ */
+async function abandon(site: Site, generation: number, before: Loaded): Promise<boolean> {
+  const { access, state } = site;
+  if (!moveStage(state, 'armed', 'firing')) return false;
+  stopTimer(state);
+  if (!(await removeToken(access))) await takeBack(site, before);
+  await forget(site, generation);
   return true;
+}
+
+async function takeBack({ access, state }: Site, before: Loaded): Promise<void> {
+  for (const step of stepsTo(await readLoaded(access), before)) {
+    const { loaded } = await loadFile(access, step, writtenStep(state, step));
+    if (!loaded) return finishGoingBack(access, state);
+  }
 }
 
 function tooLate(cause?: unknown): HostError {
@@ -75,7 +107,7 @@ function waysBack(state: string, { current, loaded, calls }: Facts, target: Targ
   const previous = current === undefined ? foundRules(loaded) : (kept ?? rulesOfGeneration(current));
   return {
     exact: [...stepsBetween(loadedOf(ruleset), previous), ...hidden],
-    anywhere: [...stepsFromAnywhere(previous), ...hidden],
+    anywhere: [...stepsFromAnywhere(previous, ruleset), ...hidden],
   };
 }
 

@@ -1,13 +1,14 @@
 // One instance at a time: a file that names its owner. A dead owner's lock is taken over.
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { HostError } from '../../model/host-error.ts';
-import { isAlive, startTime } from './process-id.ts';
+import { bootId, isAlive, startTime } from './process-id.ts';
+import { readText } from './sockets.ts';
 import { writing } from './state.ts';
 
-const ownerFile = z.object({ pid: z.int(), started: z.number(), command: z.string() });
+const ownerFile = z.object({ pid: z.int(), started: z.number(), boot: z.string(), command: z.string() });
 
 export type Owner = z.output<typeof ownerFile>;
 
@@ -39,13 +40,13 @@ let taken = 0;
 
 async function take(file: string, command: string, waitMs: number): Promise<void> {
   const own = `${file}.${process.pid}.${++taken}`;
-  const owner: Owner = { pid: process.pid, started: startTime(process.pid) ?? 0, command };
+  const owner: Owner = { pid: process.pid, started: startTime(process.pid) ?? 0, boot: bootId(), command };
   writing(own, () => writeFileSync(own, JSON.stringify(owner)));
   const deadline = Date.now() + waitMs;
   try {
     while (!linked(own, file)) {
       const holder = lockOwner(file);
-      if (holder !== undefined && !isAlive(holder.pid, holder.started)) putAside(file, holder);
+      if (holder !== undefined && isGone(holder)) putAside(file);
       else if (Date.now() >= deadline) throw lockedBy(holder);
       else await sleep(pause);
     }
@@ -65,29 +66,39 @@ function linked(own: string, file: string): boolean {
   }
 }
 
-/** Undefined when there is none, or one that is just vanishing. */
-function lockOwner(file: string): Owner | undefined {
+/**
+ * A lock is whole before it gets its name, so one that cannot be read was left by a machine that lost its power.
+ * Undefined when there is none.
+ */
+function lockOwner(file: string): Owner | 'damaged' | undefined {
+  const text = readText(file);
+  if (text === undefined) return undefined;
   try {
-    return ownerFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return ownerFile.parse(JSON.parse(text));
   } catch {
-    return undefined;
+    return 'damaged';
   }
 }
 
-/** Two may see the same corpse: what was renamed must be the dead one's, else it goes back to who took it meanwhile. */
-function putAside(file: string, dead: Owner): void {
+/** Numbers and start times of processes come again after a boot. */
+function isGone(holder: Owner | 'damaged'): boolean {
+  return holder === 'damaged' || holder.boot !== bootId() || !isAlive(holder.pid, holder.started);
+}
+
+/** Two may see the same corpse: what was renamed must be a dead one's, else it goes back to who took it meanwhile. */
+function putAside(file: string): void {
   const aside = `${file}.dead.${process.pid}`;
   try {
     renameSync(file, aside);
     const found = lockOwner(aside);
-    if (found?.pid !== dead.pid || found.started !== dead.started) linked(aside, file);
+    if (found !== undefined && !isGone(found)) linked(aside, file);
     rmSync(aside, { force: true });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
   }
 }
 
-function lockedBy(holder: Owner | undefined): HostError {
-  const who = holder === undefined ? 'somebody' : `process ${holder.pid} (${holder.command})`;
+function lockedBy(holder: Owner | 'damaged' | undefined): HostError {
+  const who = holder === undefined || holder === 'damaged' ? 'somebody' : `process ${holder.pid} (${holder.command})`;
   return new HostError('locked', `another bridgekeeper is at work: ${who}`);
 }

@@ -84,6 +84,27 @@ export function moveStage(state: string, from: Stage, to: Stage): boolean {
   }
 }
 
+/** Says that the rules that wait are in the kernel, all of them: before that nobody can confirm them. */
+export function markLoaded(state: string): void {
+  const file = join(pendingDirectory(state), 'loaded');
+  writing(file, () => writeDurably(file, ''));
+}
+
+/** Asked under the lock, a false means that the command was broken off before it had read the rules back. */
+export function isLoaded(state: string): boolean {
+  return existsSync(join(pendingDirectory(state), 'loaded'));
+}
+
+/** Says that somebody who asked for the way back knows that it was gone. */
+export function markTold(state: string): void {
+  const file = join(pendingDirectory(state), 'told');
+  writing(file, () => writeDurably(file, ''));
+}
+
+export function isTold(state: string): boolean {
+  return existsSync(join(pendingDirectory(state), 'told'));
+}
+
 export function removePending(state: string): void {
   rmSync(pendingDirectory(state), { recursive: true, force: true });
 }
@@ -95,9 +116,11 @@ const armedWithinMs = 5_000;
  * systemd is the one that ends the processes of a session, in a unit of its own.
  * @throws HostError 'no-timer'
  */
-export async function armTimer(access: Access, state: string, { generation, deadline }: Journal): Promise<void> {
+export async function armTimer(access: Access, state: string, { generation, begun, deadline }: Journal): Promise<void> {
   const directory = pendingDirectory(state);
-  const seconds = Math.max(0.05, (deadline - Date.now()) / 1000).toFixed(2);
+  // a clock that is set back meanwhile gives nobody more time
+  const ms = Math.min(deadline - begun, deadline - Date.now());
+  const seconds = Math.max(0.05, ms / 1000).toFixed(2);
   const argv = ['sh', join(directory, 'timer.sh'), directory, seconds] as const;
   if (ownsThisNetwork() && (await startUnit(access, generation, argv)) && (await timerRuns(state))) return;
   const [program, ...args] = argv;

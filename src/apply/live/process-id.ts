@@ -13,6 +13,11 @@ export function startTime(pid: number): number | undefined {
   }
 }
 
+/** Of this boot of the machine; random(4). */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
 export function isAlive(pid: number, started: number): boolean {
   return startTime(pid) === started;
 }

@@ -74,7 +74,7 @@ async function load(site: Site, loaded: Loaded, target: Target, current: Kept, i
       previous && (targetOfGeneration(state, previous, target.host)?.ruleset ?? rulesOfGeneration(previous));
     replaceWayBack(state, {
       exact: stepsBetween(loadedOf(target.ruleset), before),
-      anywhere: stepsFromAnywhere(before),
+      anywhere: stepsFromAnywhere(before, target.ruleset),
     });
   }
   await loadSteps(site, steps, target, loaded.nft.tables.length > 0 ? loaded.nft : undefined);

@@ -114,7 +114,9 @@ async function sessionOf(access: Access, ends: Ends, fdb: readonly FdbEntry[]): 
   const [route] = await jsonOf<{ readonly dev?: string; readonly gateway?: string }>(access, 'ip', [
     ...['-j', 'route', 'get', printIp(remote), 'from', printIp(local)],
   ]);
-  const dev = route?.dev ?? '';
+  // a link-local address has no route of its own
+  const dev = route?.dev ?? (await deviceOf(access, local));
+  const lower = dev === '' ? undefined : await lowerOf(access, dev);
   const nextHop: Ip = (route?.gateway === undefined ? undefined : parseIp(route.gateway)) ?? remote;
   const nextHopMac = dev === '' ? undefined : await macOf(access, nextHop, dev);
   return {
@@ -123,12 +125,26 @@ async function sessionOf(access: Access, ends: Ends, fdb: readonly FdbEntry[]): 
     server: local,
     serverPort: localPort,
     dev,
+    ...(lower === undefined ? {} : { lower }),
     nextHop,
     ...(nextHopMac === undefined ? {} : { nextHopMac }),
     ports: portsOf(nextHopMac, fdb),
     open: open.some((one) => key(one) === key(ends)),
     tracked: isTracked(ends),
   };
+}
+
+type Link = { readonly ifname?: string; readonly link?: string };
+
+/** The interface that has the address; '' for none, which is a connection of another network namespace. */
+async function deviceOf(access: Access, own: Ip): Promise<string> {
+  const links = await jsonOf<Link>(access, 'ip', ['-j', 'address', 'show', 'to', printIp(own)]);
+  return links.find(({ ifname }) => ifname !== undefined)?.ifname ?? '';
+}
+
+async function lowerOf(access: Access, dev: string): Promise<string | undefined> {
+  const [found] = await jsonOf<Link>(access, 'ip', ['-j', 'link', 'show', 'dev', dev]);
+  return found?.link;
 }
 
 async function macOf(access: Access, ip: Ip, dev: string): Promise<Mac | undefined> {

@@ -101,8 +101,9 @@ export function generationIds(state: string): readonly number[] {
     .sort((a, b) => a - b);
 }
 
-export function nextGenerationId(state: string): number {
-  return (generationIds(state).at(-1) ?? 0) + 1;
+/** @param tried the generation of the journal, which may be gone: somebody may still wait for what becomes of it */
+export function nextGenerationId(state: string, tried = 0): number {
+  return Math.max(generationIds(state).at(-1) ?? 0, tried) + 1;
 }
 
 type Kept = {

@@ -11,12 +11,12 @@ import { pendingDirectory } from './state.ts';
 import { removeToken } from './token.ts';
 
 /**
- * Undoes the change that waits. The journal stays, for whoever waits for its end.
+ * Undoes the change that waits, or that could not be undone before. The journal stays, for whoever waits for its end.
  * @returns false when there is none any more: it was confirmed, or the timer was quicker
  * @throws HostError 'rollback-failed' with the kernel's words
  */
 export async function goBack({ access, state }: Site): Promise<boolean> {
-  if (!moveStage(state, 'armed', 'firing')) return false;
+  if (!moveStage(state, 'armed', 'firing') && !moveStage(state, 'failed', 'firing')) return false;
   stopTimer(state);
   await finishGoingBack(access, state);
   return true;
@@ -38,7 +38,8 @@ async function loadWay(access: Access, state: string, way: keyof WaysBack): Prom
   const steps: readonly Step[] = readWayBack(state, way);
   for (const [index, step] of steps.entries()) {
     const result = await loadFile(access, step, join(pendingDirectory(state), `${way}.${index}.${step.tool}`));
-    if (!result.loaded) return result.said;
+    // as in the timer: a bridge that is gone meanwhile is no reason to keep the rules
+    if (!result.loaded && step.tool !== 'ip') return result.said;
   }
   return undefined;
 }

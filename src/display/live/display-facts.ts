@@ -2,9 +2,9 @@
 import { HostError } from '../../model/host-error.ts';
 import { type DomainDisplay, parseDomainDisplay } from '../domain-video.ts';
 import type { DisplayFacts } from '../plan.ts';
-import { isSameSize, type Size } from '../size.ts';
+import type { Size } from '../size.ts';
 import { agentGuest, askGuest, type Guest, sshGuest } from './guest.ts';
-import { definition, domainState, domainUuid, screenshot, spiceClients } from './virsh.ts';
+import { definition, domainState, domainUuid, screenshot, spiceClients, videoModelsHere } from './virsh.ts';
 
 /** `auto`, `agent`, `ssh:HOST`. */
 export type GuestWay = string;
@@ -36,6 +36,7 @@ export async function readDisplay(name: string, way: GuestWay): Promise<LiveDisp
       managedSave: state.managedSave,
       memorySnapshots: state.memorySnapshots,
       viewers: state.running ? await spiceClients(uuid) : 0,
+      modelsHere: await videoModelsHere(),
     },
   };
 }
@@ -75,13 +76,6 @@ export async function picturesOf(uuid: string, running: DomainDisplay): Promise<
     if (shot !== undefined) sizes.push(shot.size);
   }
   return sizes;
-}
-
-/** A head that is off has a placeholder of this size. */
-const placeholder: Size = { width: 640, height: 480 };
-
-export function isPlaceholder(size: Size): boolean {
-  return isSameSize(size, placeholder);
 }
 
 /** libvirt numbers the heads of all devices in one row; a device that draws all heads into one picture shows it by its first. */

@@ -120,10 +120,7 @@ function assertSaid(wanted: string, made: string): void {
 }
 
 /** A session's programs run as its user. @throws HostError 'session' */
-export async function runInSession(
-  guest: Guest,
-  { program, args, environment, user, mayFail }: Command,
-): Promise<void> {
+async function runInSession(guest: Guest, { program, args, environment, user, mayFail }: Command): Promise<void> {
   const words =
     user === 'root'
       ? [program, ...args]

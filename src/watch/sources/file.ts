@@ -18,6 +18,8 @@ export type FileOptions = {
   readonly files?: (signal: AbortSignal) => LogFiles;
   readonly host?: string;
   readonly pollMs?: number;
+  /** Nobody asked for this file: that it is not there is no finding. */
+  readonly optional?: boolean;
   /** Ends at the end of the file. */
   readonly once?: boolean;
   /** Also what older copies hold, when the file is read for the first time. */
@@ -75,9 +77,10 @@ class Follower {
     if (cursor !== undefined && this.#place === undefined) yield { items: [], reread: true };
     for (;;) {
       const problem = yield* this.#oneWay();
-      if (problem !== undefined && problem !== this.#told) {
-        yield { items: [finding(problem.includes('ENOENT') ? 'file-absent' : 'file-refused', problem)] };
-      }
+      const isAbsent = problem?.includes('ENOENT') ?? false;
+      const isToBeTold = problem !== this.#told && !(isAbsent && this.#options.optional === true);
+      if (problem !== undefined && isToBeTold)
+        yield { items: [finding(isAbsent ? 'file-absent' : 'file-refused', problem)] };
       this.#told = problem ?? '';
       if (this.#signal.aborted || this.#options.once === true) return;
       if (problem !== undefined) await pause(this.#pollMs(problem), this.#signal);

@@ -1,9 +1,10 @@
 // The names that a user gives -> sources. Without names: all that can be had on this machine; of `ssh:HOST` all that the
 // other machine has.
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readSync } from 'node:fs';
 import { type Access, local, sshAccess } from '../../machine/access.ts';
 import { outputOf } from '../../machine/output.ts';
 import { HostError } from '../../model/host-error.ts';
+import { checkedFile } from './checked-file.ts';
 import { dmesg } from './dmesg.ts';
 import { logFile } from './file.ts';
 import { journal } from './journal.ts';
@@ -34,7 +35,7 @@ type RemoteFiles = ReturnType<typeof remoteFiles>;
 
 /**
  * Sources of this machine, or of the one behind `access`; `ssh:HOST` is all that another machine has.
- * @throws HostError 'usage' for a name that is none, 'bad-host', 'bad-path'
+ * @throws HostError 'usage' for a name that is none, or is a directory, a pipe or a device; 'bad-host', 'bad-path'
  * @throws HostError 'ssh-failed' when the other machine cannot be asked what it has
  */
 export async function sourcesNamed(
@@ -64,13 +65,13 @@ async function sourceNamed(name: string, signal: AbortSignal): Promise<readonly 
     case 'journal':
       return [journal(rest === '' ? {} : { directory: rest })];
     case 'file':
-      return [logFile(rest)];
+      return [logFile(checkedFile(rest))];
     case 'ulogd':
-      return [ulogd(rest)];
+      return [ulogd(checkedFile(rest))];
     case 'ssh':
       return remoteSources(sshAccess(rest), signal);
     default:
-      if (name.includes('/')) return [logFile(name)];
+      if (name.includes('/')) return [logFile(checkedFile(name))];
       throw new HostError('usage', `'${name}' is no source: ${sourceForms}; a file has a / in its name`);
   }
 }
@@ -85,9 +86,14 @@ function localSources(): readonly Source[] {
   return [
     canReadKmsg() ? kmsg() : dmesg(),
     journal(),
-    ...usualFiles.map((path) => logFile(path)),
-    ...usualUlogdFiles.map((path) => ulogd(path)),
+    ...usualFiles.map((path) => unasked(path, logFile)),
+    ...usualUlogdFiles.map((path) => unasked(path, ulogd)),
   ];
+}
+
+function unasked(path: string, source: typeof logFile): Source {
+  const made = source(path, { optional: true });
+  return existsSync(path) ? made : { ...made, isAbsent: true };
 }
 
 /** Opening is not enough: kernels before 3.5 let it be opened and give EINVAL on every read. */

@@ -1,6 +1,7 @@
 // What a syslog daemon, journalctl or dmesg puts before the kernel's text -> when it was, and where the text begins.
 // Two forms fill log files and are read by their bytes; the rest are forms of saved texts.
 import { type LocalTime, timeWithoutYear } from './calendar.ts';
+import { readDmesgHead } from './dmesg-head.ts';
 import { minuteLength, readSyslogHead } from './syslog-head.ts';
 
 export type LineHead = {
@@ -113,11 +114,15 @@ export class LineHeads {
     const [all, date, time, fraction, zone = ''] = match;
     const wall = Date.parse(`${date}T${time}${zone.replace(/(\d\d)(\d\d)$/, '$1:$2')}`) + millisOf(fraction);
     if (Number.isNaN(wall)) return undefined;
+    // dmesg's own form is the one with a comma, and has no host: what comes next is the kernel's text
+    if (/T.{8},\d{6}[+-]/.test(all)) return { wall, from: all.length, kernel: true };
     return { wall, ...(fraction === undefined && { wallSpan: 999 }), ...afterTime(text, all.length) };
   }
 
   #rare(text: string): LineHead | undefined {
-    return kmsgForm(text) ?? dmesgWallForm(text) ?? dmesgForm(text) ?? unixForm(text) ?? fullForm(text);
+    return (
+      kmsgForm(text) ?? readDmesgHead(text, (minute) => this.#minuteOf(minute)) ?? unixForm(text) ?? fullForm(text)
+    );
   }
 }
 
@@ -167,26 +172,6 @@ function kmsgForm(text: string): LineHead | undefined {
   const [all, priority, sequence, us] = match;
   const facility = Number(priority) >> 3;
   return { from: all.length, us: Number(us), sequence: Number(sequence), facility, kernel: facility === 0 };
-}
-
-/** `dmesg`, with `-r` too, and journalctl's short-monotonic, where host and tag follow. */
-function dmesgForm(text: string): LineHead | undefined {
-  const match = /^(?:<(\d{1,4})>)?\[ *(\d{1,10})\.(\d{6})\](?:\[ *[TC]\d+\])? ?/.exec(text);
-  if (match === null) return undefined;
-  const [all, priority, seconds, micros] = match;
-  const us = Number(seconds) * 1_000_000 + Number(micros);
-  const tag = /^\S{1,255} kernel: ?/.exec(text.slice(all.length));
-  const from = all.length + (tag?.[0].length ?? 0);
-  return { from, us, kernel: true, ...(priority !== undefined && { facility: Number(priority) >> 3 }) };
-}
-
-/** `dmesg -T`: computed by dmesg and wrong after a suspend; no stamp. */
-function dmesgWallForm(text: string): LineHead | undefined {
-  const match = /^\[[A-Z][a-z]{2} ([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\] ?/.exec(text);
-  const wall = match === null ? Number.NaN : Date.parse(match[1] ?? '');
-  return match === null || Number.isNaN(wall)
-    ? undefined
-    : { from: match[0].length, wall, wallSpan: 999, kernel: true };
 }
 
 /** journalctl's short-unix. */

@@ -1,4 +1,5 @@
 // Files of this machine, as the follower of log files needs them: who they are, and bytes at a place.
+import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { copiesOf, type Packing } from './older-copies.ts';
@@ -94,7 +95,8 @@ export function ownerOf({ uid, mode }: { readonly uid: number; readonly mode: nu
 }
 
 async function openLocal(path: string, packing: Packing | undefined): Promise<OpenFile> {
-  const handle = await open(path, 'r');
+  // a pipe that nobody writes to would keep us, and a thread of the pool, for ever
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const facts = await handle.stat();
     if (!facts.isFile()) throw new Error(`${path} is no file`);

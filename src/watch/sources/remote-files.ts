@@ -133,6 +133,8 @@ function modifiedAt(month: string, day: number, time: string): number {
 async function copies(path: string, ask: Ask): Promise<readonly OpenFile[]> {
   const lines = await ask(`l 0 0 ${path}`);
   const found = lines.map(factsOf).filter((facts) => facts !== undefined);
+  if (lines.some((line) => / [a-z]\S{9}/.test(line) && line.endsWith(` ${path}`)))
+    throw new Error(`${path} is no file`);
   const base = path.slice(path.lastIndexOf('/') + 1);
   const directory = path.slice(0, path.length - base.length);
   const byName = new Map(found.map((facts) => [facts.path.slice(directory.length), facts]));

@@ -83,6 +83,8 @@ export type Source = {
   readonly name: string;
   /** The machine the lines are about; '' is this one. Lines of two machines are never the same event. */
   readonly host: string;
+  /** One that nobody named, and that was not there when it was looked for: it says nothing of that until it comes. */
+  readonly isAbsent?: true;
   /** Goes on after `cursor` and ends when the source does or the signal comes. */
   readonly batches: (cursor: Cursor | undefined, signal: AbortSignal) => AsyncIterable<Batch>;
 };

@@ -1,5 +1,7 @@
 // Lines of a log file or of standard input -> records. Knows the line before: repeats and years come from it.
 import { unescapedSyslog } from './escapes.ts';
+import { journalItem } from './journal-entry.ts';
+import { isJournalJson, journalJsonEntry } from './journal-json.ts';
 import { type HeadBounds, type LineHead, LineHeads } from './line-head.ts';
 import { lossOf, mayTellLoss } from './loss-words.ts';
 import { mayRepeat, mostRepeats, repeatOf, repeatsByLine } from './repeats.ts';
@@ -32,10 +34,20 @@ export class TextLines {
 
   items(line: Buffer): readonly SourceItem[] {
     this.#credit = Math.min(mostRepeats, this.#credit + repeatsByLine);
+    if (isJournalJson(line)) return this.#journalled(line);
     if (mayBeLogLine(line)) return this.#logLine(line);
     if (line.includes('message repeated ')) return this.#repeated(line, this.#heads.read(line));
     this.#previous = undefined;
     return mayTellLoss(line) ? this.#loss(line) : [];
+  }
+
+  /** journalctl vouches for what it says; whoever wrote the line into a file may have said it himself. */
+  #journalled(line: Buffer): readonly SourceItem[] {
+    this.#previous = undefined;
+    const entry = journalJsonEntry(line);
+    const item = entry === undefined ? undefined : journalItem(entry, true);
+    if (item?.kind !== 'record') return item === undefined ? [] : [item];
+    return [{ ...item, trust: item.facility === 0 ? this.#trust.kernel : this.#trust.other }];
   }
 
   #logLine(line: Buffer): readonly SourceItem[] {

@@ -1,4 +1,5 @@
-// Which events are asked for -> SQL conditions with values apart from the text.
+// Which events are asked for -> SQL conditions with values apart from the text. Columns come with their table: other tables
+// may stand beside it.
 import { ipWidth } from '../../model/ip.ts';
 import type { IpRange, IpSet } from '../../model/ip-set.ts';
 import type { LogAction } from '../../model/log-event.ts';
@@ -31,17 +32,17 @@ export type Condition = { readonly sql: string; readonly values: readonly Column
 export function conditionOf(filter: EventFilter): Condition {
   const { since, until, rule, port, address, ends, action, prefix, dport, host, afterId } = filter;
   return all([
-    ...(since === undefined ? [] : [condition('wall >= ?', since)]),
-    ...(until === undefined ? [] : [condition('wall <= ?', until)]),
-    ...(rule === undefined ? [] : [condition('rule = ?', rule)]),
+    ...(since === undefined ? [] : [condition('event.wall >= ?', since)]),
+    ...(until === undefined ? [] : [condition('event.wall <= ?', until)]),
+    ...(rule === undefined ? [] : [condition('event.rule = ?', rule)]),
     ...(port === undefined ? [] : [atPorts([port])]),
     ...(address === undefined ? [] : [ofAddress(address)]),
     ...(ends === undefined ? [] : [ofEnds(ends)]),
-    ...(action === undefined ? [] : [condition('action = ?', action)]),
-    ...(prefix === undefined ? [] : [condition('substr(prefix, 1, ?) = ?', [...prefix].length, prefix)]),
-    ...(dport === undefined ? [] : [condition('dport = ?', dport)]),
-    ...(host === undefined ? [] : [condition('host = ?', host)]),
-    ...(afterId === undefined ? [] : [condition('id > ?', afterId)]),
+    ...(action === undefined ? [] : [condition('event.action = ?', action)]),
+    ...(prefix === undefined ? [] : [condition('substr(event.prefix, 1, ?) = ?', [...prefix].length, prefix)]),
+    ...(dport === undefined ? [] : [condition('event.dport = ?', dport)]),
+    ...(host === undefined ? [] : [condition('event.host = ?', host)]),
+    ...(afterId === undefined ? [] : [condition('event.id > ?', afterId)]),
   ]);
 }
 
@@ -63,7 +64,11 @@ function joined(conditions: readonly Condition[], word: string, none: string): s
 
 function atPorts(ports: readonly string[]): Condition {
   const places = ports.map(() => '?').join(', ');
-  return any(['iif', 'oif', 'physin', 'physout'].map((column) => condition(`${column} IN (${places})`, ...ports)));
+  return any(
+    ['event.iif', 'event.oif', 'event.physin', 'event.physout'].map((column) =>
+      condition(`${column} IN (${places})`, ...ports),
+    ),
+  );
 }
 
 function ofEnds({ ports, addresses }: Ends): Condition {
@@ -74,6 +79,8 @@ function ofEnds({ ports, addresses }: Ends): Condition {
 function ofAddress({ family, first, last }: IpRange): Condition {
   const values = [addressBytes({ family, bits: first }), addressBytes({ family, bits: last }), ipWidth[family] / 8];
   return any(
-    ['src', 'dst'].map((column) => condition(`(${column} BETWEEN ? AND ? AND length(${column}) = ?)`, ...values)),
+    ['event.src', 'event.dst'].map((column) =>
+      condition(`(${column} BETWEEN ? AND ? AND length(${column}) = ?)`, ...values),
+    ),
   );
 }

@@ -1,7 +1,7 @@
 // Sources -> a keeper -> what is new, told once it is kept. A source that is slow or waits for the disk holds up none of
 // the others.
 import type { LogEvent } from '../../model/log-event.ts';
-import { Dedupe } from '../dedupe.ts';
+import { Dedupe, textLength } from '../dedupe.ts';
 import { LineReader, parseLogLine } from '../parse-line.ts';
 import type { Batch, Cursor, Finding, Gap, Source, SourceRecord } from '../sources/source.ts';
 import { type Fresh, sightingOf } from './event-store.ts';
@@ -70,7 +70,8 @@ function toldOf({ name, host }: Source, { items }: Batch, fresh: Fresh): readonl
     const place = { host, source: name };
     if (item.kind !== 'record') return [{ ...place, ...item }];
     const id = fresh[at] ?? 0;
-    const event = id === 0 ? undefined : parseLogLine(item.text);
+    // as it is kept: whether its source trims the blank at the end of a line is no property of the event
+    const event = id === 0 ? undefined : parseLogLine(item.text.subarray(0, textLength(item.text)));
     return event === undefined ? [] : [{ ...place, kind: 'event', id, record: item, event }];
   });
 }

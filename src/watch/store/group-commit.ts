@@ -10,6 +10,8 @@ export type GroupOptions = {
   readonly retention?: Retention;
   readonly capacity?: number;
   readonly now?: () => number;
+  /** Milliseconds of a clock that nobody sets. */
+  readonly ticks?: () => number;
 };
 
 type Waiting = { readonly batch: SourceBatch; readonly stored: (fresh: Fresh) => void };
@@ -23,18 +25,22 @@ export class GroupCommit {
   readonly #store: EventStore;
   readonly #retention: Retention;
   readonly #now: () => number;
+  readonly #ticks: () => number;
   readonly #failed: (error: unknown) => void;
   #waiting: Waiting[] = [];
   #items = 0;
   #timer: NodeJS.Timeout | undefined;
-  #retainAt = 0;
+  readonly #begun: { readonly now: number; readonly ticks: number };
+  #retainAt = Number.NEGATIVE_INFINITY;
 
   /** `failed` hears of the error after which nothing more is stored. @throws HostError */
   constructor(directory: string, failed: (error: unknown) => void, options: GroupOptions = {}) {
-    const { retention = usualRetention, now = Date.now, capacity } = options;
+    const { retention = usualRetention, now = Date.now, ticks = () => performance.now(), capacity } = options;
     this.#directory = directory;
     this.#retention = retention;
     this.#now = now;
+    this.#ticks = ticks;
+    this.#begun = { now: now(), ticks: ticks() };
     this.#failed = failed;
     this.#store = new EventStore(directory, capacity === undefined ? {} : { capacity });
     makeReserve(directory);
@@ -74,10 +80,13 @@ export class GroupCommit {
   }
 
   #retain(): void {
+    const ticks = this.#ticks();
+    if (ticks < this.#retainAt) return;
+    this.#retainAt = ticks + retentionEveryMs;
     const now = this.#now();
-    if (now < this.#retainAt) return;
-    this.#retainAt = now + retentionEveryMs;
-    retain(this.#store.database, this.#retention, now);
+    // a clock that is set forward must not make everything old at once; what it did while nobody ran cannot be known
+    const steady = this.#begun.now + ticks - this.#begun.ticks;
+    retain(this.#store.database, this.#retention, Math.min(now, steady), Math.max(now, steady));
   }
 
   /** A full disk is written down with the space that was kept back. Nothing is tried again. */

@@ -17,18 +17,38 @@ const mostGaps = 10_000;
 /** So many at once: readers and the disk are not to wait for long. */
 const step = 10_000;
 
-/** By the time of storing: what was imported from old files is as young as the import. Gives how many events went. */
-export function retain(database: DatabaseSync, { maxAgeMs, maxBytes }: Retention, now: number): number {
-  const before = now - maxAgeMs;
-  database.prepare('DELETE FROM gap WHERE stored < ?').run(before);
+/**
+ * By the time of storing: what was imported from old files is as young as the import. Gives how many events went. No clock
+ * has yet shown more than `latest`: what was stored by one that did is of no known age.
+ */
+export function retain(
+  database: DatabaseSync,
+  { maxAgeMs, maxBytes }: Retention,
+  now: number,
+  latest: number = now,
+): number {
+  const span = { before: now - maxAgeMs, latest: Math.max(now, latest) };
+  database.prepare('DELETE FROM gap WHERE id <= ?').run(lastAged(database, 'gap', span));
   database.prepare('DELETE FROM gap WHERE id <= (SELECT max(id) FROM gap) - ?').run(mostGaps);
-  return removeAged(database, before, now) + removeUntilSmall(database, maxBytes, now);
+  return removeAged(database, span, now) + removeUntilSmall(database, maxBytes, now);
 }
 
-function removeAged(database: DatabaseSync, before: number, now: number): number {
-  // ids grow with the time of storing
-  const until = database.prepare('SELECT id FROM event WHERE stored >= ? ORDER BY id LIMIT 1').get(before)?.id;
-  const last = until === undefined ? lastId(database) : Number(until) - 1;
+type Span = { readonly before: number; readonly latest: number };
+
+/**
+ * A clock may have been wrong for a while, and ids grow whatever it showed. So what came after something young is young as
+ * well, and what has a time of the future goes with the old ones that came after it.
+ */
+function lastAged(database: DatabaseSync, table: 'event' | 'gap', { before, latest }: Span): number {
+  const young = database
+    .prepare(`SELECT id FROM ${table} WHERE stored BETWEEN ? AND ? ORDER BY id LIMIT 1`)
+    .get(before, latest)?.id;
+  const aged = `SELECT max(id) AS id FROM ${table} WHERE stored < ? AND id < ?`;
+  return Number(database.prepare(aged).get(before, Number(young ?? Number.MAX_SAFE_INTEGER))?.id ?? 0);
+}
+
+function removeAged(database: DatabaseSync, span: Span, now: number): number {
+  const last = lastAged(database, 'event', span);
   let removed = 0;
   for (;;) {
     const count = remove(database, last, step, now);

@@ -75,14 +75,13 @@ export class StoreReader {
     }
   }
 
-  /** One at a time: there may be millions. */
-  *events(filter: EventFilter, order: Order = 'time'): Generator<StoredEvent> {
+  /** One at a time: there may be millions. `paths` knows the packets of what was asked for before. */
+  *events(filter: EventFilter, order: Order = 'time', paths = new PacketPaths()): Generator<StoredEvent> {
     const { sql, values } = conditionOf(filter);
     const by = order === 'time' ? 'wall, event.id' : 'event.id';
     const statement = this.#database.prepare(
-      `SELECT ${columns} FROM event LEFT JOIN boot ON boot.id = event.boot WHERE ${qualified(sql)} ORDER BY ${by}`,
+      `SELECT ${columns} FROM event LEFT JOIN boot ON boot.id = event.boot WHERE ${sql} ORDER BY ${by}`,
     );
-    const paths = new PacketPaths();
     for (const row of statement.iterate(...values)) {
       const found = this.#eventOf(row as Readonly<Record<string, Column>>);
       if (found !== undefined) yield { ...found, path: paths.of(found) };
@@ -150,9 +149,4 @@ export class StoreReader {
       this.#sources.set(Number(id), String(source));
     }
   }
-}
-
-/** `id` alone would be that of the boot, too. */
-function qualified(sql: string): string {
-  return sql.replace(/\bid\b/g, 'event.id');
 }

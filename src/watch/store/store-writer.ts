@@ -63,14 +63,17 @@ export class StoreWriter {
     return (await this.#ask((ticket) => ({ kind: 'batch', ticket, batch: made }))) as Fresh;
   }
 
+  /** The lock is free afterwards in any case. @throws what went wrong in storing the last of it */
   async close(): Promise<void> {
-    if (this.#failure === undefined) {
-      this.#tell({ kind: 'close' });
-      await once(this.#worker, 'exit');
-    } else {
-      await this.#worker.terminate();
+    try {
+      if (this.#failure === undefined) {
+        this.#tell({ kind: 'close' });
+        await once(this.#worker, 'exit');
+      }
+    } finally {
+      // another process may write only when this one does no more
+      await this.#worker.terminate().finally(() => this.#lock.release());
     }
-    this.#lock.release();
   }
 
   #ask(message: (ticket: number) => ToThread): Promise<unknown> {

@@ -1,6 +1,6 @@
 // One writer for a store. The lock is SQLite's own lock on a file beside it: the kernel gives it back when the process
 // ends, however it ends.
-import { mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { told } from './database.ts';
@@ -13,7 +13,11 @@ const busy = 5;
 export function lockForWriting(directory: string): WriterLock | undefined {
   return told(directory, () => {
     mkdirSync(directory, { recursive: true, mode: 0o750 });
-    const database = new DatabaseSync(join(directory, 'writer.lock'), { timeout: 0 });
+    const file = join(directory, 'writer.lock');
+    // whoever may read it could lock it
+    closeSync(openSync(file, 'a', 0o600));
+    chmodSync(file, 0o600);
+    const database = new DatabaseSync(file, { timeout: 0 });
     try {
       database.exec('BEGIN EXCLUSIVE');
     } catch (error) {

@@ -28,7 +28,7 @@ export function debianDisk(folder: string): string {
   return disk;
 }
 
-export function debianDefinition(name: string, disk: string, video: string): string {
+function debianDefinition(name: string, disk: string, video: string): string {
   return `<domain type='qemu'>
   <name>${name}</name>
   <memory unit='MiB'>1024</memory>
