@@ -30,10 +30,10 @@ export function outputsOf(lines: readonly string[]): readonly Output[] {
   return outputs;
 }
 
-/** `Virtual-1 connected primary 1920x1080+0+0 (normal …`; the place is missing while it is off. */
+/** `Virtual-1 connected primary 1920x1080+0+0 (normal …) 0mm x 0mm`: no place while it is off, no words of turning with qxl. */
 function headOf(line: string): Output | undefined {
   const found =
-    /^([A-Za-z]+-(?:[A-Z]-)?\d{1,3}) (connected|disconnected)(?: primary)?(?: (\d{2,5}x\d{2,5})\+(\d{1,5})\+(\d{1,5}))? ?\(/.exec(
+    /^([A-Za-z]+-(?:[A-Z]-)?\d{1,3}) (connected|disconnected)(?: primary)?(?: (\d{2,5}x\d{2,5})\+(\d{1,5})\+(\d{1,5}))?(?: [A-Za-z ]+)?(?: \([A-Za-z ]*\))?(?: \d{1,6}mm x \d{1,6}mm)?$/.exec(
       line,
     );
   if (found === null) return undefined;

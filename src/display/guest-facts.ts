@@ -35,8 +35,6 @@ export type GuestFacts = {
   /** Of the text consoles, also while a session covers them. */
   readonly framebufferSize: Size | undefined;
   readonly connectors: readonly Connector[];
-  /** The drivers that are bound to display devices. */
-  readonly boundDrivers: readonly string[];
   /** Display drivers that this kernel has as modules or built in. */
   readonly drivers: ReadonlySet<string>;
   readonly bootLoader: BootLoader;
@@ -89,7 +87,6 @@ export function guestFacts(sections: Sections): GuestFacts {
     framebuffer: framebuffer === undefined ? undefined : printableWords(framebuffer).slice(0, 64),
     framebufferSize: parseSize((first('framebuffer-size') ?? '').replace(',', 'x')),
     connectors: connectors.flatMap((one) => one.connector ?? []).slice(0, mostConnectors),
-    boundDrivers: names(linesOf('bound')),
     drivers: new Set(names(linesOf('drivers')).map((name) => name.replaceAll('_', '-'))),
     bootLoader: bootLoaderOf(linesOf('boot-loader')),
     grubFiles: linesOf('grub-files').flatMap((line) => fileOf(line)),

@@ -4,7 +4,7 @@ import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
 import { type GrubSettings, grubSettings } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { type KernelArgs, parseKernelArgs } from './kernel-args.ts';
-import { vbeModes } from './mode-lists.ts';
+import { kmsModes, vbeModes } from './mode-lists.ts';
 import { type Boot, type Limit, predictConsole, predictMenu } from './predict.ts';
 import { parseSize, type Size } from './size.ts';
 
@@ -152,7 +152,8 @@ function consoleRows(
       monitor: at + 1,
       now: seen,
       next: predicted.size,
-      largest: largestOf(connector?.modes) ?? predicted.size,
+      // the kernel cuts a connector's list to what its console shows, so the list alone does not tell
+      largest: largestOf([...kmsModes(device, boot.hearing), ...(connector?.modes ?? [])]) ?? predicted.size,
       limit: predicted.limit,
     };
   });

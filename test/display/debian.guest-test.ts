@@ -87,7 +87,7 @@ describe('a Debian under libvirt', { skip: needsLibvirt || needsDebianGuest }, (
     await says(0, 'as expected: 1024x768, expected 1024x768', 'verify', 'desk', '--expect', '1024x768');
     assert.equal(await menuOf(desk, watch, from), '640x480');
     filesBefore = await desk.sh(filesScript);
-    await says(0, /^console +1 +1024x768 +1024x768 +2560x1600 /m, 'inspect', 'desk');
+    await says(0, /^console +1 +1024x768 +1024x768 +2560x1600\b/m, 'inspect', 'desk');
   });
 
   test('the plan says why GRUB alone will not do', async () => {

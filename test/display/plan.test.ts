@@ -28,7 +28,6 @@ const debian: GuestFacts = {
     connected: at === 1,
     modes: [{ width: 1024, height: 768 }],
   })),
-  boundDrivers: ['qxl'],
   drivers: new Set(['qxl', 'virtio-gpu', 'bochs']),
   bootLoader: 'grub',
   grubFiles: [{ path: '/etc/default/grub', text: 'GRUB_CMDLINE_LINUX=""\n' }],

@@ -30,7 +30,6 @@ for package in agent/*.deb; do dpkg-deb -x "$package" agent-root; done
 version=$(ls root/lib/modules)
 depmod -b root "$version" 2>/dev/null
 cp root/bin/busybox initrd/bin/busybox
-mkdir -p "initrd/lib/modules/$version"
 # put NAME MODULE...: the modules with what they need, in their order in the file NAME
 put() {
   list=initrd/modules/$1
@@ -41,8 +40,10 @@ put() {
     [ ! -e "initrd/modules/${module##*/}" ] || continue
     cp "$module" initrd/modules/
     echo "/modules/${module##*/}" >>"$list"
-    # as modprobe's own list says it, for who asks what there is
-    echo "${module#"root/lib/modules/$version/"}:" >>"initrd/lib/modules/$version/modules.dep"
+    # also where modules lie, for who asks which there are
+    link=initrd/${module#*root/}
+    mkdir -p "${link%/*}"
+    ln -s "/modules/${module##*/}" "$link"
   done
 }
 put early virtio_pci virtio_console
