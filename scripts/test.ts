@@ -1,5 +1,6 @@
 // `npm test`: types, lint and dead code, then every test file in a process of its own. What failed is shown in full; the
-// last line is always `N passed, N failed, N skipped`. `--only TEXT` takes the test files with TEXT in their paths.
+// last line is always `N passed, N failed, N skipped`. `--only TEXT` takes the test files with TEXT in their paths,
+// `--guests` instead of all others those that boot whole guests.
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { delimiter, join, relative } from 'node:path';
@@ -10,10 +11,12 @@ const root = join(import.meta.dirname, '..');
 const tools = join(root, 'node_modules', '.bin');
 const skipList = 'test/allowed-skips.json';
 
-const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;
+const { only, guests } = parseArgs({ options: { only: { type: 'string' }, guests: { type: 'boolean' } } }).values;
+
+const isAll = only === undefined && guests !== true;
 
 /** A test file that takes longer hangs; files that were asked for by name may be meant to run long. */
-const fileTimeoutMs = (only === undefined ? 10 : 60) * 60_000;
+const fileTimeoutMs = (isAll ? 10 : 60) * 60_000;
 
 const inCi = !['', '0', 'false'].includes(process.env.CI ?? '');
 
@@ -192,7 +195,7 @@ function pathOf(file: string | undefined): string {
 }
 
 /** Tests of what belongs to the whole machine: no other test may run beside them. */
-const isAlone = (file: string): boolean => file.endsWith('.alone.test.ts');
+const isAlone = (file: string): boolean => /\.(?:alone\.test|guest-test)\.ts$/.test(file);
 
 async function runTests(files: readonly string[], concurrency: number, tally: Tally): Promise<void> {
   if (files.length === 0) return;
@@ -212,7 +215,7 @@ async function runTests(files: readonly string[], concurrency: number, tally: Ta
 }
 
 function testFiles(only: string): readonly string[] {
-  const files = globSync('test/**/*.test.ts', { cwd: root });
+  const files = globSync(guests === true ? 'test/**/*.guest-test.ts' : 'test/**/*.test.ts', { cwd: root });
   return files
     .filter((file) => file.includes(only))
     .sort()
@@ -242,7 +245,7 @@ function checkSkips(tally: Tally, complete: boolean): number {
 }
 
 async function runAll(tally: Tally): Promise<void> {
-  if (only === undefined) await Promise.all(checks.map((check) => runCheck(check, tally)));
+  if (isAll) await Promise.all(checks.map((check) => runCheck(check, tally)));
   const files = testFiles(only ?? '');
   if (files.length === 0) tally.failures.push({ name: `--only ${only}`, text: 'no test file has such a path' });
   await runTests(
@@ -259,7 +262,7 @@ if (inCi && process.env.UPDATE_GOLDEN) {
 } else {
   await runAll(tally);
 }
-const skipped = checkSkips(tally, only === undefined && tally.seen.size > 0);
+const skipped = checkSkips(tally, isAll && tally.seen.size > 0);
 const { passed, failures, outputs, kernelRuns } = tally;
 for (const { name, text } of [...failures, ...outputs]) {
   console.log(`\n${styleText('red', `✖ ${name}`, { stream: process.stdout })}\n${text.trimEnd()}`);

@@ -30,7 +30,7 @@ export function addDisplayCommand(program: Command, run: Run): void {
     .action((guest, options) => run(import('./display-set.ts').then(({ displaySet }) => displaySet(guest, options))));
   about(display, 'verify', 'hold a screenshot against what is expected')
     .option('--expect <sizes>', 'as 1920x1080,1280x1024; without it: what was set last', sizes)
-    .option('--png <file>', 'keep the picture in this file')
+    .option('--png <file>', 'keep the picture in this file, those of further heads beside it')
     .option('--console', 'look at a text console, and switch back to the desktop afterwards')
     .addOption(stateOption())
     .action((guest, options) =>

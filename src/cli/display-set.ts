@@ -2,15 +2,16 @@
 import { createPatch } from 'diff';
 import { displayOf, type LiveDisplay, readDisplay } from '../display/live/display-facts.ts';
 import { performPlan, rollBack } from '../display/live/perform.ts';
-import { verifyPictures } from '../display/live/verify.ts';
-import { definition, shutDown, start } from '../display/live/virsh.ts';
-import type { Monitor } from '../display/monitors.ts';
-import { type Aim, type DisplayPlan, planDisplay, type Step, type Wish } from '../display/plan.ts';
-import { screenshots } from '../display/predict.ts';
-import { printSize, type Size } from '../display/size.ts';
+import { definition } from '../display/live/virsh.ts';
+import { boxOf, type Monitor } from '../display/monitors.ts';
+import { type Aim, type DisplayPlan, isPending, planDisplay, type Step, type Wish } from '../display/plan.ts';
+import { predictConsole } from '../display/predict.ts';
+import type { Size } from '../display/size.ts';
+import { bootOf } from '../display/stages.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
 import type { GuestOptions } from './display-inspect.ts';
+import { restarted } from './display-restart.ts';
 import { escaped } from './escaped.ts';
 import { exitCodes } from './exit-codes.ts';
 import { print, printJson, tell } from './output.ts';
@@ -98,78 +99,50 @@ export async function displaySet(name: string, options: SetOptions): Promise<num
   const expected = expectedPictures(live, wish);
   const done = await performPlan(state, live, plan, expected);
   const pending = pendingNeeds(live, plan);
-  const outcome = plan.steps.length === 0 ? 'nothing-to-do' : pending === 'nothing' ? 'done' : 'restart-pending';
-  if (options.restart === true && outcome === 'restart-pending') return restarted(name, live, plan, expected, options);
+  const outcome = pending !== 'nothing' ? 'restart-pending' : plan.steps.length === 0 ? 'nothing-to-do' : 'done';
+  if (options.restart === true && outcome === 'restart-pending') {
+    const hasSession = wish.aims.has('desktop') && (live.facts.guest?.sessions.length ?? 0) > 0;
+    return restarted(name, live.uuid, { wish, expected, hasSession }, options);
+  }
   if (options.output === 'json')
     printJson('display-set', { outcome, changed: done.changed, needs: pending, notes: plan.notes });
   else tellOutcome(outcome, done.changed, pending, plan);
   return exitCodes.fine;
 }
 
-/** What the screenshots will be: one for each monitor, or the box around all. */
-function expectedPictures({ facts }: LiveDisplay, { monitors }: Wish): readonly Size[] {
+/** What the screenshots will be: one for each monitor, or the box around all. Of the menu nothing is left by then. */
+function expectedPictures({ facts }: LiveDisplay, { monitors, aims }: Wish): readonly Size[] {
   const [device] = facts.domain.devices.filter(({ primary }) => primary);
-  const sizes = monitors.map(({ size }) => size);
-  return device === undefined ? sizes : screenshots(device, sizes);
+  if (device === undefined) return monitors.map(({ size }) => size);
+  if (!aims.has('tty') && !aims.has('desktop')) {
+    return [predictConsole(device, 'Virtual-1', bootOf(facts.domain, device, facts.guest)).size];
+  }
+  return device.model === 'qxl' ? [boxOf(monitors)] : monitors.map(({ size }) => size);
 }
 
 type Pending = 'nothing' | 'guest reboot' | 'cold restart';
 
+/** Also what an earlier run left for the next start. */
 function pendingNeeds({ facts }: LiveDisplay, { steps }: DisplayPlan): Pending {
   if (facts.running === undefined) return 'nothing';
-  if (steps.some(({ needs }) => needs === 'cold restart')) return 'cold restart';
+  if (isPending(facts) || steps.some(({ needs }) => needs === 'cold restart')) return 'cold restart';
   return steps.some(({ needs }) => needs === 'guest reboot') ? 'guest reboot' : 'nothing';
 }
 
 function tellOutcome(outcome: string, changed: number, pending: Pending, { notes }: DisplayPlan): void {
   if (outcome === 'nothing-to-do') print('nothing to do: it is so already');
-  else print(`${changed} changed${pending === 'nothing' ? '' : `; takes effect with: ${pending} (--restart does it)`}`);
+  else
+    print(
+      `${changed === 0 ? 'nothing' : changed} changed${pending === 'nothing' ? '' : `; takes effect with: ${pending} (--restart does it)`}`,
+    );
   for (const note of notes) tell(`note: ${note}`);
-}
-
-/** Shut down gently, started again, and looked at. */
-async function restarted(
-  name: string,
-  live: LiveDisplay,
-  plan: DisplayPlan,
-  expected: readonly Size[],
-  options: SetOptions,
-): Promise<number> {
-  tell('shutting the guest down');
-  await shutDown(live.uuid, 120);
-  await start(live.uuid);
-  tell('started; waiting for its display');
-  const again = await answering(name, options);
-  const later = plan.steps.filter(({ kind }) => kind === 'session');
-  if (later.length > 0) {
-    const rest = planDisplay(again.facts, { ...wishOf(options), aims: new Set<Aim>(['desktop']), via: 'guest' });
-    await performPlan(stateDirectory(options), again, rest, expected);
-  }
-  const { outcome, sizes } = await verifyPictures(again, expected);
-  if (options.output === 'json') printJson('display-set', { outcome, pictures: sizes, expected, notes: plan.notes });
-  else print(`${outcome.replaceAll('-', ' ')}: ${sizes.map(printSize).join(', ')}`);
-  return outcome === 'as-expected' ? exitCodes.fine : exitCodes.verificationFailed;
-}
-
-/** An agent is there some time before everything else; a guest without one is not waited for. */
-async function answering(name: string, options: SetOptions): Promise<LiveDisplay> {
-  for (const deadline = Date.now() + 240_000; ; ) {
-    const live = await readDisplay(name, 'auto');
-    const hasAgent = live.facts.domain.agentChannel;
-    if (live.guest !== undefined || !hasAgent || Date.now() > deadline)
-      return options.access === 'auto' ? live : readDisplay(name, options.access);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-  }
 }
 
 export async function displayRollback(name: string, options: GuestOptions & StateOptions): Promise<number> {
   const live = await readDisplay(name, options.access);
   const undone = await rollBack(stateDirectory(options), live);
-  const running = live.facts.running;
-  const restarts =
-    running !== undefined &&
-    JSON.stringify(displayOf(await definition(live.uuid, 'inactive')).devices.map(withoutPlace)) !==
-      JSON.stringify(running.devices.map(withoutPlace));
+  const after = { ...live.facts, domain: displayOf(await definition(live.uuid, 'inactive')) };
+  const restarts = !live.facts.transient && isPending(after);
   if (options.output === 'json')
     printJson('display-rollback', { undone, needs: restarts ? 'cold restart' : 'nothing' });
   else
@@ -179,12 +152,4 @@ export async function displayRollback(name: string, options: GuestOptions & Stat
         : `${undone} undone${restarts ? '; takes effect with: cold restart' : ''}`,
     );
   return exitCodes.fine;
-}
-
-function withoutPlace({
-  modelStart: _start,
-  modelEnd: _end,
-  ...device
-}: LiveDisplay['facts']['domain']['devices'][number]): object {
-  return device;
 }

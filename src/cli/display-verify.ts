@@ -1,5 +1,6 @@
 // `display verify`: the picture is the proof.
 import { writeFileSync } from 'node:fs';
+import { join, parse } from 'node:path';
 import { readDisplay } from '../display/live/display-facts.ts';
 import { readJournal } from '../display/live/journal.ts';
 import { onTextConsole, verifyPictures } from '../display/live/verify.ts';
@@ -26,13 +27,20 @@ export async function displayVerify(name: string, options: VerifyOptions): Promi
     throw new HostError('usage', 'what is expected? Nothing was set on this guest; --expect 1920x1080 says it');
   const look = () => verifyPictures(live, expected);
   const { outcome, sizes, sightings, shots } = await (options.console === true ? onTextConsole(live, look) : look());
-  if (options.png !== undefined && shots[0] !== undefined) keep(options.png, shots[0].bytes);
+  if (options.png !== undefined) for (const [at, { bytes }] of shots.entries()) keep(numbered(options.png, at), bytes);
   if (options.output === 'json') printJson('display-verify', { outcome, pictures: sizes, expected, sightings });
   else
     print(
       `${outcome.replaceAll('-', ' ')}: ${sizes.map(printSize).join(', ') || 'no picture'}, expected ${expected.map(printSize).join(', ')}`,
     );
   return outcome === 'as-expected' ? exitCodes.fine : exitCodes.verificationFailed;
+}
+
+/** `seen.png`, and for further heads `seen-2.png`. */
+function numbered(file: string, at: number): string {
+  if (at === 0) return file;
+  const { dir, name, ext } = parse(file);
+  return join(dir, `${name}-${at + 1}${ext}`);
 }
 
 /** @throws HostError 'unwritable' */

@@ -1,5 +1,6 @@
 // What a guest says about its own pictures -> facts. All of it comes from the guest, and is hostile: names of connectors,
 // modes and drivers have a fixed form, lists have a length, and whatever is otherwise is left out and counted.
+import { type Output, outputsOf } from './arrangement.ts';
 import type { TextFile } from './grub.ts';
 import { parseSize, type Size } from './size.ts';
 
@@ -20,6 +21,8 @@ export type Session = {
   /** `:0`; of X and XWayland. */
   readonly display: string | undefined;
   readonly authority: string | undefined;
+  /** As X itself names and arranges them; none where it did not say. */
+  readonly outputs: readonly Output[];
 };
 
 export type BootLoader = 'grub' | 'systemd-boot' | 'none';
@@ -29,16 +32,19 @@ export type GuestFacts = {
   readonly commandLine: string;
   /** `qxldrmfb`, `bochs-drmdrmfb`, `VESA VGA`; undefined where no framebuffer is. */
   readonly framebuffer: string | undefined;
+  /** Of the text consoles, also while a session covers them. */
+  readonly framebufferSize: Size | undefined;
   readonly connectors: readonly Connector[];
-  /** The drivers that are bound to display devices. */
-  readonly boundDrivers: readonly string[];
   /** Display drivers that this kernel has as modules or built in. */
   readonly drivers: ReadonlySet<string>;
   readonly bootLoader: BootLoader;
   /** /etc/default/grub and its drop-ins, in the order in which they are read. */
   readonly grubFiles: readonly TextFile[];
   readonly readsDropIns: boolean;
+  /** Users' own before the greeters' and a bare X server's. */
   readonly sessions: readonly Session[];
+  /** What keeps X's sizes for the next session; undefined where it is not there. */
+  readonly xorgFile: string | undefined;
   /** spice-vdagent runs: a client's window may decide the size. */
   readonly vdagent: boolean;
   readonly activeConsole: string | undefined;
@@ -63,7 +69,7 @@ export function readSections(text: string, mark: string): Sections {
     if (/^[a-z-]+$/.test(name))
       sections.set(
         name,
-        lines.map((line) => line.trim()).filter((line) => line !== ''),
+        lines.map((line) => line.trimEnd()).filter((line) => line !== ''),
       );
   }
   return sections;
@@ -79,13 +85,14 @@ export function guestFacts(sections: Sections): GuestFacts {
     release: /^[\w.+~-]{1,64}$/.exec(first('release') ?? '')?.[0] ?? '',
     commandLine: printableWords(first('command-line') ?? ''),
     framebuffer: framebuffer === undefined ? undefined : printableWords(framebuffer).slice(0, 64),
+    framebufferSize: parseSize((first('framebuffer-size') ?? '').replace(',', 'x')),
     connectors: connectors.flatMap((one) => one.connector ?? []).slice(0, mostConnectors),
-    boundDrivers: names(linesOf('bound')),
     drivers: new Set(names(linesOf('drivers')).map((name) => name.replaceAll('_', '-'))),
     bootLoader: bootLoaderOf(linesOf('boot-loader')),
     grubFiles: linesOf('grub-files').flatMap((line) => fileOf(line)),
     readsDropIns: linesOf('boot-loader').includes('drop-ins'),
-    sessions: linesOf('sessions').flatMap(sessionOf),
+    sessions: sessionsOf(linesOf('sessions')),
+    xorgFile: base64Text(first('xorg-file') ?? '-'),
     vdagent: linesOf('vdagent').includes('runs'),
     activeConsole,
     gettys: linesOf('gettys').flatMap((line) => (/^tty\d{1,2}$/.test(line) ? [Number(line.slice(3))] : [])),
@@ -122,9 +129,45 @@ function bootLoaderOf(lines: readonly string[]): BootLoader {
 /** A path and the file's bytes in Base64: what is in the file cannot be taken for anything else. */
 function fileOf(line: string): readonly TextFile[] {
   const [path = '', encoded = ''] = line.split(' ');
-  if (!/^\/etc\/default\/grub(?:\.d\/[\w.-]{1,128}\.cfg)?$/.test(path)) return [];
-  if (encoded.length > 1_000_000 || !/^[A-Za-z0-9+/]*={0,2}$/.test(encoded)) return [];
-  return [{ path, text: Buffer.from(encoded, 'base64').toString('utf8') }];
+  const text = base64Text(encoded);
+  if (!/^\/etc\/default\/grub(?:\.d\/[\w.-]{1,128}\.cfg)?$/.test(path) || text === undefined) return [];
+  return [{ path, text }];
+}
+
+function base64Text(encoded: string): string | undefined {
+  const isOne = encoded.length <= 1_000_000 && /^[A-Za-z0-9+/]*={0,2}$/.test(encoded);
+  return isOne ? Buffer.from(encoded, 'base64').toString('utf8') : undefined;
+}
+
+/** Lines of sessions; behind one of a display that was not asked before, what its xrandr said. One display is one session. */
+function sessionsOf(lines: readonly string[]): readonly Session[] {
+  const sessions = lines.filter((line) => !line.startsWith(said)).flatMap(sessionOf);
+  const outputs = new Map<string | undefined, readonly Output[]>();
+  for (const [at, line] of lines.entries()) {
+    const display = line.startsWith(said) ? undefined : sessionOf(line)[0]?.display;
+    if (display === undefined || outputs.get(display)?.length) continue;
+    outputs.set(display, outputsOf(linesSaidBehind(lines, at)));
+  }
+  const best = sessions.toSorted((one, other) => rank(one) - rank(other));
+  const first = best.filter((one, at) => best.findIndex((other) => isSameSession(one, other)) === at);
+  return first.map((session) => ({ ...session, outputs: outputs.get(session.display) ?? [] }));
+}
+
+const said = '| ';
+
+function linesSaidBehind(lines: readonly string[], at: number): readonly string[] {
+  const rest = lines.slice(at + 1);
+  const end = rest.findIndex((line) => !line.startsWith(said));
+  return rest.slice(0, end < 0 ? rest.length : end).map((line) => line.slice(said.length));
+}
+
+/** Users begin at 1000 everywhere. */
+function rank({ uid, desktop }: Session): number {
+  return (uid >= 1000 ? 0 : uid > 0 ? 2 : 4) + (desktop === 'other' ? 1 : 0);
+}
+
+function isSameSession(one: Session, other: Session): boolean {
+  return one.display === other.display && (one.display !== undefined || one.uid === other.uid);
 }
 
 /** `x11 gnome alice 1000 :0 /run/user/1000/gdm/Xauthority`; `-` where there is none. */
@@ -143,6 +186,7 @@ function sessionOf(line: string): readonly Session[] {
       uid: Number(uid),
       display: display === '-' ? undefined : display,
       authority: authority === '-' ? undefined : authority,
+      outputs: [],
     },
   ];
 }

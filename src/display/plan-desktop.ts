@@ -4,7 +4,7 @@ import type { GuestFacts, Session } from './guest-facts.ts';
 import { framebufferLimit, memoryFor } from './memory.ts';
 import { boxOf } from './monitors.ts';
 import type { DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
-import { sessionStep } from './session-step.ts';
+import { type SessionStep, sessionStep } from './session-step.ts';
 import { framebufferBytes, printSize } from './size.ts';
 
 export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
@@ -17,10 +17,11 @@ export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
   }
   const tooSmall = memoryRefusal(facts, wish);
   if (tooSmall !== undefined) return { impossible: [{ aim: 'desktop', reason: tooSmall }] };
-  if (wish.monitors.length > 0 && guest.sessions.length === 0)
+  const [session] = guest.sessions;
+  if (session === undefined)
     return { notes: ["no desktop session runs in the guest; the next one starts with the console's size"] };
-  const steps = guest.sessions.slice(0, 1).flatMap((session) => sessionSteps(session, guest, wish));
-  if (steps.length > 0) return { steps };
+  const step = sessionStep(session, guest.connectors, wish.monitors);
+  if (step !== undefined) return { steps: [...runningSteps(session, step), ...keptSteps(step, guest)] };
   const connected = guest.connectors.length;
   if (wish.via !== 'guest')
     return { notes: [`the guest has ${connected} connectors as yet; its session is arranged after the restart`] };
@@ -31,27 +32,25 @@ export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
   };
 }
 
-function sessionSteps(session: Session, guest: GuestFacts, { monitors }: Wish): readonly Step[] {
-  const step = sessionStep(session, guest.connectors, monitors);
-  if (step === undefined) return [];
-  const { keep } = step;
-  const kept: readonly Step[] =
-    keep === undefined
-      ? []
-      : [
-          {
-            kind: 'guest-file',
-            path: keep.path,
-            before: undefined,
-            after: keep.text,
-            afterwards: 'nothing',
-            grub: undefined,
-            needs: 'nothing',
-            why: 'the next session starts with the same',
-          },
-        ];
+function runningSteps(session: Session, step: SessionStep): readonly Step[] {
   const why = step.unseen ? `the session's own tool; not verified by picture` : 'the session that runs now';
-  return [{ kind: 'session', session, step, needs: 'nothing', why }, ...kept];
+  return step.commands.length === 0 ? [] : [{ kind: 'session', session, step, needs: 'nothing', why }];
+}
+
+function keptSteps({ keep }: SessionStep, { xorgFile }: GuestFacts): readonly Step[] {
+  if (keep === undefined || keep.text === xorgFile) return [];
+  return [
+    {
+      kind: 'guest-file',
+      path: keep.path,
+      before: xorgFile,
+      after: keep.text,
+      afterwards: 'nothing',
+      grub: undefined,
+      needs: 'nothing',
+      why: 'the next session starts with the same',
+    },
+  ];
 }
 
 /** With the memory that the device has now; `--via host` and `auto` make it larger for the next start. */

@@ -7,8 +7,10 @@ import type { Monitor } from './monitors.ts';
 import { desktopPart } from './plan-desktop.ts';
 import { grubPart } from './plan-grub.ts';
 import { hostPart, layoutOf } from './plan-host.ts';
+import { predictConsole } from './predict.ts';
 import type { SessionStep } from './session-step.ts';
-import type { Needs } from './stages.ts';
+import { isSameSize, printSize } from './size.ts';
+import { bootOf, type Needs } from './stages.ts';
 
 export type Aim = 'grub' | 'tty' | 'desktop';
 
@@ -35,6 +37,13 @@ export type DisplayFacts = {
   /** What `virsh domcapabilities` lists. */
   readonly modelsHere: ReadonlySet<string>;
 };
+
+/** Whether its next start brings other display devices than it runs with. */
+export function isPending({ domain, running }: DisplayFacts): boolean {
+  const devices = (of: DomainDisplay): string =>
+    JSON.stringify(of.devices.map(({ modelStart: _start, modelEnd: _end, ...device }) => device));
+  return running !== undefined && devices(domain) !== devices(running);
+}
 
 export type Step =
   | {
@@ -74,11 +83,13 @@ export type DisplayPlan = {
 export type PlanPart = Partial<DisplayPlan>;
 
 export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
+  const menu = grubPart(facts, wish);
+  const driver = menu.impossible === undefined ? driverNotes(facts, wish) : [];
   const parts = [
     hostPart(facts, wish),
-    grubPart(facts, wish),
+    menu,
     desktopPart(facts, wish),
-    { notes: notesOf(facts, wish) },
+    { notes: [...driver, ...notesOf(facts, wish)] },
   ];
   return {
     steps: parts.flatMap(({ steps = [] }: PlanPart) => steps),
@@ -100,6 +111,19 @@ function notesOf(facts: DisplayFacts, wish: Wish): readonly string[] {
         ]
       : []),
     ...(dark ? ['text consoles show on the first device only; the others light up with a desktop'] : []),
+  ];
+}
+
+/** Why GRUB alone will not do, which is what every recipe says it does. */
+function driverNotes({ domain, guest }: DisplayFacts, { aims, monitors }: Wish): readonly string[] {
+  const [device] = domain.devices.filter(({ primary }) => primary);
+  const menu = monitors[0]?.size;
+  if (!aims.has('grub') || device === undefined || guest === undefined || menu === undefined) return [];
+  const boot = bootOf(domain, device, guest);
+  const { size } = predictConsole(device, 'Virtual-1', boot);
+  if (!boot.driver || isSameSize(size, menu)) return [];
+  return [
+    `GRUB alone sets the boot menu only: when the kernel's driver for ${device.model} takes over, the console is ${printSize(size)}, whatever GRUB was told; <resolution> at the host or video= for the kernel decides that`,
   ];
 }
 

@@ -3,6 +3,7 @@
 // sizes are kept by a file of xorg.conf.d.
 // Sources: xrandr(1), xorg.conf(5); gdctl of mutter 48; kscreen-doctor of KDE
 import { unreachable } from '../model/unreachable.ts';
+import type { Output } from './arrangement.ts';
 import { cvt, type Modeline, modelineWords } from './cvt.ts';
 import type { Connector, Session } from './guest-facts.ts';
 import { type Monitor, type Placed, placed } from './monitors.ts';
@@ -25,71 +26,101 @@ export type SessionStep = {
   readonly unseen: boolean;
 };
 
-const xorgFile = '/etc/X11/xorg.conf.d/90-bridgekeeper.conf';
+export const xorgFile = '/etc/X11/xorg.conf.d/90-bridgekeeper.conf';
 
-/** @returns undefined when there are fewer connectors than monitors */
+/**
+ * @param connectors the kernel's; X has names of its own where it says so
+ * @returns undefined when there are fewer connectors than monitors
+ */
 export function sessionStep(
   session: Session,
   connectors: readonly Connector[],
   monitors: readonly Monitor[],
 ): SessionStep | undefined {
-  if (connectors.length < monitors.length) return undefined;
-  const outputs = placed(monitors).flatMap((place, at) => {
-    const connector = connectors[at];
-    return connector === undefined ? [] : [{ ...place, connector }];
+  const known: readonly Known[] = session.outputs.length > 0 ? session.outputs : connectors.map(asOutput);
+  if (known.length < monitors.length) return undefined;
+  const asks = placed(monitors).flatMap((place, at) => {
+    const output = known[at];
+    return output === undefined ? [] : [{ ...place, output }];
   });
+  const others = known.slice(monitors.length);
   switch (session.kind) {
     case 'x11':
-      return { commands: xrandr(session, outputs), keep: { path: xorgFile, text: xorgText(outputs) }, unseen: false };
+      return {
+        commands: isArranged(asks, others) ? [] : xrandr(session, asks, others),
+        keep: { path: xorgFile, text: xorgText(asks) },
+        unseen: false,
+      };
     case 'wayland':
-      return { commands: [waylandCommand(session, outputs)], unseen: true };
+      return { commands: [waylandCommand(session, asks)], unseen: true };
     default:
       return unreachable(session.kind);
   }
 }
 
-type Output = Placed & { readonly connector: Connector };
+type Known = Pick<Output, 'name' | 'modes' | 'shown'>;
 
-function xrandr(session: Session, outputs: readonly Output[]): readonly Command[] {
-  const modes = outputs.filter(({ connector, size }) => !connector.modes.some((one) => isSameSize(one, size)));
-  const known = new Map(modes.map(({ size }) => [printSize(size), modelineFor(size)]));
+function asOutput({ name, modes }: Connector): Known {
+  return { name, modes: modes.map(printSize), shown: undefined };
+}
+
+type Ask = Placed & { readonly output: Known };
+
+function isArranged(asks: readonly Ask[], others: readonly Known[]): boolean {
+  const isThere = ({ size, x, y, output: { shown } }: Ask) =>
+    shown !== undefined && isSameSize(shown.size, size) && shown.x === x && shown.y === y;
+  return asks.every(isThere) && others.every(({ shown }) => shown === undefined);
+}
+
+function xrandr(session: Session, asks: readonly Ask[], others: readonly Known[]): readonly Command[] {
   const command = (args: readonly string[], mayFail: boolean): Command => ({
     program: 'xrandr',
     args,
-    environment: {
-      ...(session.display === undefined ? {} : { DISPLAY: session.display }),
-      ...(session.authority === undefined ? {} : { XAUTHORITY: session.authority }),
-    },
+    environment: sessionEnvironment(session),
     user: session.user,
     mayFail,
   });
-  const arrangement = outputs.flatMap(({ connector, size, x, y }) => [
-    ...['--output', connector.name],
-    ...['--mode', known.get(printSize(size))?.name ?? printSize(size)],
+  const added = asks.filter(({ output, size }) => listedMode(output, size) === undefined);
+  const modelines = new Map(added.map(({ size }) => [printSize(size), modelineFor(size)]));
+  const arrangement = asks.flatMap(({ output, size, x, y }) => [
+    ...['--output', output.name],
+    ...['--mode', listedMode(output, size) ?? modelineFor(size).name],
     ...['--pos', `${x}x${y}`],
   ]);
+  const off = others.filter(({ shown }) => shown !== undefined).flatMap(({ name }) => ['--output', name, '--off']);
   return [
-    ...[...known.values()].map((mode) => command(['--newmode', ...modelineWords(mode)], true)),
-    ...modes.map(({ connector, size }) =>
-      command(['--addmode', connector.name, known.get(printSize(size))?.name ?? ''], true),
-    ),
+    ...[...modelines.values()].map((mode) => command(['--newmode', ...modelineWords(mode)], true)),
+    ...added.map(({ output, size }) => command(['--addmode', output.name, modelineFor(size).name], true)),
     // one call: half of an arrangement is never shown
-    command(arrangement, false),
+    command([...arrangement, ...off], false),
   ];
 }
 
-/** Nothing scans a virtual screen, so the smaller clock does; where the picture is large it is the only one that fits. */
+/** What a session's programs are told by a display manager. */
+export function sessionEnvironment({ display, authority }: Session): Readonly<Record<string, string>> {
+  return {
+    ...(display === undefined ? {} : { DISPLAY: display }),
+    ...(authority === undefined ? {} : { XAUTHORITY: authority }),
+  };
+}
+
+/** A mode of the driver's, or one of ours from earlier. */
+function listedMode({ modes }: Known, size: Size): string | undefined {
+  return [printSize(size), modelineFor(size).name].find((name) => modes.includes(name));
+}
+
+/** Nothing scans a virtual screen: its timing is only a form that X asks for. */
 function modelineFor({ width, height }: Size): Modeline {
   return cvt(width, height, 60, 'normal');
 }
 
-function xorgText(outputs: readonly Output[]): string {
-  const sections = outputs.flatMap(({ connector, size, x, y }) => {
+function xorgText(asks: readonly Ask[]): string {
+  const sections = asks.flatMap(({ output, size, x, y }) => {
     const mode = modelineFor(size);
     const [name = '', ...timing] = modelineWords(mode);
     return [
       'Section "Monitor"',
-      `  Identifier "${connector.name}"`,
+      `  Identifier "${output.name}"`,
       `  Modeline "${name}" ${timing.join(' ')}`,
       `  Option "PreferredMode" "${name}"`,
       `  Option "Position" "${x} ${y}"`,
@@ -99,7 +130,7 @@ function xorgText(outputs: readonly Output[]): string {
   return `${['# Written by bridgekeeper; `bridgekeeper display rollback` takes it away.', ...sections].join('\n')}\n`;
 }
 
-function waylandCommand(session: Session, outputs: readonly Output[]): Command {
+function waylandCommand(session: Session, asks: readonly Ask[]): Command {
   const environment = {
     XDG_RUNTIME_DIR: `/run/user/${session.uid}`,
     DBUS_SESSION_BUS_ADDRESS: `unix:path=/run/user/${session.uid}/bus`,
@@ -107,23 +138,23 @@ function waylandCommand(session: Session, outputs: readonly Output[]): Command {
   const base = { environment, user: session.user, mayFail: false };
   switch (session.desktop) {
     case 'gnome':
-      return { ...base, program: 'gdctl', args: ['set', '--persistent', ...outputs.flatMap(gdctlWords)] };
+      return { ...base, program: 'gdctl', args: ['set', '--persistent', ...asks.flatMap(gdctlWords)] };
     case 'kde':
-      return { ...base, program: 'kscreen-doctor', args: outputs.flatMap(kscreenWords) };
+      return { ...base, program: 'kscreen-doctor', args: asks.flatMap(kscreenWords) };
     case 'other':
-      return { ...base, program: 'wlr-randr', args: outputs.flatMap(wlrWords) };
+      return { ...base, program: 'wlr-randr', args: asks.flatMap(wlrWords) };
     default:
       return unreachable(session.desktop);
   }
 }
 
-function gdctlWords({ connector, size, x, y }: Output, at: number): readonly string[] {
+function gdctlWords({ output, size, x, y }: Ask, at: number): readonly string[] {
   const primary = at === 0 ? ['--primary'] : [];
   return [
     '--logical-monitor',
     ...primary,
     '--monitor',
-    connector.name,
+    output.name,
     '--mode',
     `${printSize(size)}@60.000`,
     '--x',
@@ -133,11 +164,11 @@ function gdctlWords({ connector, size, x, y }: Output, at: number): readonly str
   ];
 }
 
-function kscreenWords({ connector, size, x, y }: Output): readonly string[] {
-  const output = `output.${connector.name}`;
-  return [`${output}.mode.${printSize(size)}@60`, `${output}.position.${x},${y}`];
+function kscreenWords({ output, size, x, y }: Ask): readonly string[] {
+  const name = `output.${output.name}`;
+  return [`${name}.mode.${printSize(size)}@60`, `${name}.position.${x},${y}`];
 }
 
-function wlrWords({ connector, size, x, y }: Output): readonly string[] {
-  return ['--output', connector.name, '--mode', printSize(size), '--pos', `${x},${y}`];
+function wlrWords({ output, size, x, y }: Ask): readonly string[] {
+  return ['--output', output.name, '--mode', printSize(size), '--pos', `${x},${y}`];
 }

@@ -4,7 +4,7 @@ import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
 import { type GrubSettings, grubSettings } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { type KernelArgs, parseKernelArgs } from './kernel-args.ts';
-import { vbeModes } from './mode-lists.ts';
+import { kmsModes, vbeModes } from './mode-lists.ts';
 import { type Boot, type Limit, predictConsole, predictMenu } from './predict.ts';
 import { parseSize, type Size } from './size.ts';
 
@@ -81,6 +81,15 @@ function hasDriver(
   );
 }
 
+/** What the screenshots of a guest show by its devices alone, once the kernel's own drivers are there. */
+export function startSizes(domain: DomainDisplay): readonly Size[] {
+  return domain.devices.flatMap((device) => {
+    const boot = bootOf(domain, device, undefined);
+    const heads = Array.from({ length: device.model === 'qxl' ? 1 : device.heads }, (_, head) => `Virtual-${head + 1}`);
+    return heads.map((connector) => predictConsole(device, connector, boot).size);
+  });
+}
+
 /** @param pictures what screenshots show now, one for each head that has one */
 export function stageRows(
   domain: DomainDisplay,
@@ -137,15 +146,23 @@ function consoleRows(
     const connector = guest?.connectors[at];
     const name = connector?.name ?? `Virtual-${head + 1}`;
     const predicted = predictConsole(device, name, boot);
+    const seen = isCovered(guest) ? (at === 0 ? guest?.framebufferSize : undefined) : pictures[at];
     return {
       stage: 'console',
       monitor: at + 1,
-      now: pictures[at],
+      now: seen,
       next: predicted.size,
-      largest: largestOf(connector?.modes) ?? predicted.size,
+      // the kernel cuts a connector's list to what its console shows, so the list alone does not tell
+      largest: largestOf([...kmsModes(device, boot.hearing), ...(connector?.modes ?? [])]) ?? predicted.size,
       limit: predicted.limit,
     };
   });
+}
+
+/** A session is in front of the text consoles: then the kernel alone knows their size. */
+function isCovered(guest: GuestFacts | undefined): boolean {
+  const active = Number(guest?.activeConsole?.slice('tty'.length));
+  return guest !== undefined && guest.sessions.length > 0 && !guest.gettys.includes(active);
 }
 
 function largestOf(modes: readonly Size[] = []): Size | undefined {
@@ -153,13 +170,14 @@ function largestOf(modes: readonly Size[] = []): Size | undefined {
 }
 
 function sessionRows(guest: GuestFacts | undefined, pictures: readonly Size[]): readonly StageRow[] {
-  if (guest === undefined || guest.sessions.length === 0) return [];
+  const [session] = guest?.sessions ?? [];
+  if (guest === undefined || session === undefined) return [];
   return guest.connectors
     .filter(({ connected }) => connected)
     .map(({ modes }, at) => ({
       stage: 'session',
       monitor: at + 1,
-      now: pictures[at],
+      now: session.outputs[at]?.shown?.size ?? (isCovered(guest) ? pictures[at] : undefined),
       next: undefined,
       largest: largestOf(modes),
       limit: undefined,

@@ -42,12 +42,19 @@ printf '%s\\n' 'stdio_handler = "file"' 'security_driver = "none"' 'user = "root
   'cgroup_controllers = []' >/etc/libvirt/qemu.conf
 printf '%s\\n' 'auth_unix_ro = "none"' 'auth_unix_rw = "none"' 'unix_sock_ro_perms = "0700"' >/etc/libvirt/libvirtd.conf
 ip link set lo up
-libvirtd --pid-file /run/libvirtd.pid 2>/run/libvirtd.log &
-for turn in $(seq 300); do
-  if virsh -q -c qemu:///system list >/dev/null 2>&1; then break; fi
-  sleep 0.1
+# libvirt 9 sometimes waits for ever for the QEMU that it asks for its capabilities: then another one does better
+for attempt in 1 2 3 4; do
+  libvirtd --pid-file /run/libvirtd.pid 2>/run/libvirtd.log &
+  for turn in $(seq 300); do
+    if timeout 10 virsh -q -c qemu:///system list >/dev/null 2>&1; then break; fi
+    sleep 0.1
+  done
+  if timeout 60 virsh -q -c qemu:///system domcapabilities >/dev/null 2>&1; then break; fi
+  kill -9 $!
+  wait $! || true
+  rm -f /run/libvirtd.pid
 done
-virsh -q -c qemu:///system list >/dev/null || { cat /run/libvirtd.log >&2; exit 1; }
+timeout 10 virsh -q -c qemu:///system list >/dev/null || { cat /run/libvirtd.log >&2; exit 1; }
 echo ready
 cat >/dev/null
 `;

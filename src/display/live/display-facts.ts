@@ -19,27 +19,36 @@ export type LiveDisplay = {
 /** @throws HostError 'no-guest', 'libvirt', 'bad-definition', 'usage' */
 export async function readDisplay(name: string, way: GuestWay): Promise<LiveDisplay> {
   const uuid = await domainUuid(name);
-  const state = await domainState(uuid);
-  const text = await definition(uuid, state.transient ? 'running' : 'inactive');
-  const running = state.running ? displayOf(await definition(uuid, 'running')) : undefined;
-  const inside = state.running ? await insideOf(uuid, way) : { silence: 'it does not run' };
+  // one after the other they would take seconds
+  const [state, current, modelsHere] = await Promise.all([
+    domainState(uuid),
+    definition(uuid, 'current'),
+    videoModelsHere(),
+  ]);
+  const [text, inside, viewers] = await Promise.all([
+    state.running && !state.transient ? definition(uuid, 'inactive') : current,
+    state.running ? insideOf(uuid, way) : noInside,
+    state.running ? spiceClients(uuid) : 0,
+  ]);
   return {
     uuid,
     guest: inside.guest,
     facts: {
       definition: text,
       domain: displayOf(text),
-      running,
+      running: state.running ? displayOf(current) : undefined,
       guest: inside.facts,
       silence: inside.silence,
       transient: state.transient,
       managedSave: state.managedSave,
       memorySnapshots: state.memorySnapshots,
-      viewers: state.running ? await spiceClients(uuid) : 0,
-      modelsHere: await videoModelsHere(),
+      viewers,
+      modelsHere,
     },
   };
 }
+
+const noInside: Inside = { silence: 'it does not run' };
 
 /** @throws HostError 'bad-definition' */
 export function displayOf(text: string): DomainDisplay {

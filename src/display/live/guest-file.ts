@@ -20,8 +20,11 @@ export async function readGuestFile(guest: Guest, path: string): Promise<KeptFil
   return { mode: found[1] ?? '644', owner: found[2] ?? '0:0', bytes: Buffer.from(rest.join(''), 'base64') };
 }
 
-const writeScript = `umask 077
-mkdir -p "$(dirname "$1")" && cat >"$1.bridgekeeper-new" && chown "$3" "$1.bridgekeeper-new" && chmod "$2" "$1.bridgekeeper-new" && sync && mv "$1.bridgekeeper-new" "$1" && sync`;
+// a folder of ours is for everybody to enter; the file is nobody's until it has its mode
+const writeScript = `umask 022
+mkdir -p "$(dirname "$1")" || exit 1
+umask 077
+cat >"$1.bridgekeeper-new" && chown "$3" "$1.bridgekeeper-new" && chmod "$2" "$1.bridgekeeper-new" && sync && mv "$1.bridgekeeper-new" "$1" && sync`;
 
 /** @throws HostError 'guest-file'; the old file is as it was then */
 export async function writeGuestFile(guest: Guest, path: string, { bytes, mode, owner }: KeptFile): Promise<void> {
@@ -29,10 +32,17 @@ export async function writeGuestFile(guest: Guest, path: string, { bytes, mode, 
   if (ran.code !== 0) throw new HostError('guest-file', `the guest does not let ${path} be written: ${ran.said}`);
 }
 
-/** @throws HostError 'guest-file' */
-export async function removeGuestFile(guest: Guest, path: string): Promise<void> {
-  const ran = await guest.run('/bin/sh', ['-c', 'rm -f "$1" && sync', 'sh', path]);
+/** @param withFolder the folder goes too if nothing else is in it. @throws HostError 'guest-file' */
+export async function removeGuestFile(guest: Guest, path: string, withFolder: boolean): Promise<void> {
+  const script = 'rm -f "$1" || exit 1; [ "$2" = keep ] || rmdir "$(dirname "$1")" 2>/dev/null; sync';
+  const ran = await guest.run('/bin/sh', ['-c', script, 'sh', path, withFolder ? 'remove' : 'keep']);
   if (ran.code !== 0) throw new HostError('guest-file', `the guest does not let ${path} be removed: ${ran.said}`);
+}
+
+/** @throws HostError as `run` of the guest */
+export async function hasFolderOf(guest: Guest, path: string): Promise<boolean> {
+  const { code } = await guest.run('/bin/sh', ['-c', '[ -d "$(dirname "$1")" ]', 'sh', path]);
+  return code === 0;
 }
 
 /** ssh takes words without line ends. */

@@ -22,6 +22,8 @@ const entry = z.discriminatedUnion('kind', [
     kind: z.literal('guest-file'),
     path: z.string(),
     before: file.nullable(),
+    /** Its folder was not there either. */
+    newFolder: z.boolean(),
     after: z.string(),
     updatesGrub: z.boolean(),
     done: z.boolean(),

@@ -1,13 +1,13 @@
 // A plan -> the guest changed, step by step. Each step is in the journal before it is done; when one fails, those of this run
 // are undone, and the guest is as it was before.
 import { HostError } from '../../model/host-error.ts';
-import type { DisplayPlan, Step } from '../plan.ts';
+import { type DisplayPlan, isPending, type Step } from '../plan.ts';
 import type { Command } from '../session-step.ts';
 import type { Size } from '../size.ts';
 import { updateGrub } from './boot-loader.ts';
 import type { LiveDisplay } from './display-facts.ts';
 import type { Guest } from './guest.ts';
-import { readGuestFile, removeGuestFile, writeGuestFile } from './guest-file.ts';
+import { hasFolderOf, readGuestFile, removeGuestFile, writeGuestFile } from './guest-file.ts';
 import { type Entry, type Journal, readJournal, removeJournal, writeJournal } from './journal.ts';
 import { readArrangement } from './session.ts';
 import { define, definition } from './virsh.ts';
@@ -39,7 +39,7 @@ export async function performPlan(
     writeJournal(state, journal);
   };
   const waiting: Step[] = [];
-  const restarts = steps.some(({ kind }) => kind === 'definition');
+  const restarts = steps.some(({ kind }) => kind === 'definition') || isPending(live.facts);
   try {
     for (const step of steps) {
       // what a session shows depends on the memory that the next start brings
@@ -66,8 +66,9 @@ async function entryOf(live: LiveDisplay, step: Step): Promise<Entry> {
     case 'guest-file': {
       const kept = await readGuestFile(guestOf(live), step.path);
       const before = kept === undefined ? null : { ...kept, bytes: kept.bytes.toString('base64') };
+      const newFolder = before === null && !(await hasFolderOf(guestOf(live), step.path));
       const updatesGrub = step.afterwards === 'update-grub';
-      return { kind: 'guest-file', path: step.path, before, after: step.after, updatesGrub, done: false };
+      return { kind: 'guest-file', path: step.path, before, newFolder, after: step.after, updatesGrub, done: false };
     }
     case 'session':
       return { kind: 'session', undo: [...(await readArrangement(guestOf(live), step.session))], done: false };
@@ -170,9 +171,9 @@ async function undoDefinition({ uuid }: LiveDisplay, entry: Extract<Entry, { kin
 
 async function undoFile(
   guest: Guest,
-  { path, before, updatesGrub }: Extract<Entry, { kind: 'guest-file' }>,
+  { path, before, newFolder, updatesGrub }: Extract<Entry, { kind: 'guest-file' }>,
 ): Promise<void> {
-  if (before === null) await removeGuestFile(guest, path);
+  if (before === null) await removeGuestFile(guest, path, newFolder);
   else await writeGuestFile(guest, path, { ...before, bytes: Buffer.from(before.bytes, 'base64') });
   if (updatesGrub) await updateGrub(guest, undefined);
 }

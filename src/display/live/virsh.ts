@@ -36,22 +36,25 @@ async function mustVirsh(args: readonly string[]): Promise<Buffer> {
 
 /** @throws HostError 'no-guest' with the guests that there are, 'libvirt' */
 export async function domainUuid(guest: string): Promise<string> {
-  const uuids = linesOf(await mustVirsh(['list', '--all', '--uuid'])).filter((line) => uuidPattern.test(line));
-  if (uuids.includes(guest.toLowerCase())) return guest.toLowerCase();
-  const names: string[] = [];
-  for (const uuid of uuids) {
+  const domains = linesOf(await mustVirsh(['list', '--all', '--uuid', '--name'])).flatMap((line) => {
+    const [uuid = ''] = line.split(' ', 1);
+    return uuidPattern.test(uuid) ? [{ uuid, name: line.slice(uuid.length).trim() }] : [];
+  });
+  const asUuid = domains.find(({ uuid }) => uuid === guest.toLowerCase());
+  if (asUuid !== undefined) return asUuid.uuid;
+  // the list fills names up with blanks: only the definition says a name to the last character
+  for (const { uuid } of domains.filter(({ name }) => name === guest.trim())) {
     const read = parseDomainDisplay(await definition(uuid, 'inactive'));
-    if ('fault' in read) continue;
-    if (read.value.name === guest) return uuid;
-    names.push(read.value.name);
+    if (!('fault' in read) && read.value.name === guest) return uuid;
   }
+  const names = domains.map(({ name }) => name);
   const near = nearest(guest, names);
   const hint = near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`;
   throw new HostError('no-guest', `libvirt has no guest ${JSON.stringify(guest)}${hint}`);
 }
 
-/** @throws HostError 'libvirt' */
-export async function definition(uuid: string, which: 'inactive' | 'running'): Promise<string> {
+/** @param which 'current' is the one it runs with, while it runs. @throws HostError 'libvirt' */
+export async function definition(uuid: string, which: 'inactive' | 'current'): Promise<string> {
   const options = which === 'inactive' ? ['--inactive'] : [];
   return (await mustVirsh(['dumpxml', uuid, ...options, '--security-info'])).toString('utf8');
 }

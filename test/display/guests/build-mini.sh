@@ -1,6 +1,7 @@
 #!/bin/sh
 # build-mini.sh CACHE: makes CACHE/mini-KERNEL with vmlinuz and initrd.img, a guest of 2 MB that loads the display drivers of
-# Debian's own kernel, tells what it sees on its serial line, and waits. Prints the folder. The cache saves time only.
+# Debian's own kernel, tells what it sees on its serial line, and waits; and initrd-agent.img, the same with QEMU's guest agent.
+# Prints the folder. The cache saves time only.
 set -eu
 cache=$1
 mkdir -p "$cache"
@@ -18,21 +19,35 @@ fi
 work=$(mktemp -d "$cache/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-mkdir download root initrd initrd/bin initrd/modules initrd/proc initrd/sys initrd/dev out
+mkdir download root initrd initrd/bin initrd/modules initrd/proc initrd/sys initrd/dev agent agent-root out
 # apt's own download user may not write here
 (cd download && apt-get -qq -o APT::Sandbox::User=root download "$kernel" busybox-static >&2)
 for package in download/*.deb; do dpkg-deb -x "$package" root; done
+(cd agent && apt-get -qq -o APT::Sandbox::User=root download qemu-guest-agent libc6 libglib2.0-0 libpcre2-8-0 libudev1 libnuma1 \
+  liburing2 >&2)
+for package in agent/*.deb; do dpkg-deb -x "$package" agent-root; done
 
 version=$(ls root/lib/modules)
 depmod -b root "$version" 2>/dev/null
 cp root/bin/busybox initrd/bin/busybox
-for module in virtio_pci qxl virtio-gpu bochs; do
-  modprobe -S "$version" -d root --show-depends "$module"
-done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >modules
-while read -r module; do
-  cp "$module" initrd/modules/
-  echo "/modules/${module##*/}" >>initrd/modules/order
-done <modules
+# put NAME MODULE...: the modules with what they need, in their order in the file NAME
+put() {
+  list=initrd/modules/$1
+  shift
+  for module; do
+    modprobe -S "$version" -d root --show-depends "$module"
+  done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r module; do
+    [ ! -e "initrd/modules/${module##*/}" ] || continue
+    cp "$module" initrd/modules/
+    echo "/modules/${module##*/}" >>"$list"
+    # also where modules lie, for who asks which there are
+    link=initrd/${module#*root/}
+    mkdir -p "${link%/*}"
+    ln -s "/modules/${module##*/}" "$link"
+  done
+}
+put early virtio_pci virtio_console
+put order qxl virtio-gpu bochs
 
 cat >initrd/init <<'INIT'
 #!/bin/busybox sh
@@ -43,10 +58,15 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 exec >/dev/ttyS0 2>&1
 stty -onlcr 2>/dev/null
-case " $(cat /proc/cmdline) " in
-  *' bridgekeeper.nodrivers '*) ;;
-  *) while read -r module; do insmod "$module" 2>/dev/null; done </modules/order ;;
-esac
+while read -r module; do insmod "$module" 2>/dev/null; done </modules/early
+for port in /dev/vport*; do
+  [ -e "$port" ] && [ -x /agent/qemu-ga ] || continue
+  mkdir -p /var/run
+  LD_LIBRARY_PATH=/agent /agent/ld-linux-x86-64.so.2 /agent/qemu-ga -d -m virtio-serial -p "$port"
+  echo AGENT
+done
+sleep "$(sed -n 's/.*bridgekeeper.driver-after=\([0-9]*\).*/\1/p' /proc/cmdline)" 2>/dev/null
+while read -r module; do insmod "$module" 2>/dev/null; done </modules/order
 sleep 1
 echo "fb0 $(cat /sys/class/graphics/fb0/name 2>/dev/null)"
 for connector in /sys/class/drm/card*-*; do
@@ -62,6 +82,14 @@ INIT
 chmod 755 initrd/init
 
 (cd initrd && find . | sort | ../root/bin/busybox cpio -o -H newc 2>/dev/null) | gzip -1 >out/initrd.img
+mkdir -p with-agent/agent
+cp agent-root/usr/sbin/qemu-ga with-agent/agent/
+for library in ld-linux-x86-64.so.2 libc.so.6 libm.so.6 libglib-2.0.so.0 libgmodule-2.0.so.0 libpcre2-8.so.0 libudev.so.1 \
+  libnuma.so.1 liburing.so.2; do
+  cp -L "$(find agent-root -name "$library" | head -n 1)" with-agent/agent/
+done
+{ cat out/initrd.img; (cd with-agent && find . | sort | ../root/bin/busybox cpio -o -H newc 2>/dev/null) | gzip -1; } \
+  >out/initrd-agent.img
 cp root/boot/vmlinuz-* out/vmlinuz
 chmod 644 out/*
 mv out "$place"

@@ -10,7 +10,7 @@ import { pictureOf } from '../../../src/display/picture.ts';
 import type { Size } from '../../../src/display/size.ts';
 
 /** Downloads and built guests; may be lost at any time. */
-const cache = process.env.BRIDGEKEEPER_TEST_CACHE ?? join(tmpdir(), 'bridgekeeper-test-guests');
+export const cache = process.env.BRIDGEKEEPER_TEST_CACHE ?? join(tmpdir(), 'bridgekeeper-test-guests');
 
 /** For `node:test`: what is missing here, or false. */
 export const needsMiniGuests: string | false = missing([
