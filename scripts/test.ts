@@ -1,5 +1,5 @@
 // `npm test`: types, lint and dead code, then every test file in a process of its own. What failed is shown in full; the
-// last line is always `N passed, N failed, N skipped`. `--only TEXT` takes the test files with TEXT in their paths,
+// last line is always `N passed, N failed, N skipped`. `--only TEXT`, once or more, takes the test files with TEXT in their paths,
 // `--guests` instead of all others those that boot whole guests.
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
@@ -11,7 +11,9 @@ const root = join(import.meta.dirname, '..');
 const tools = join(root, 'node_modules', '.bin');
 const skipList = 'test/allowed-skips.json';
 
-const { only, guests } = parseArgs({ options: { only: { type: 'string' }, guests: { type: 'boolean' } } }).values;
+const { only, guests } = parseArgs({
+  options: { only: { type: 'string', multiple: true }, guests: { type: 'boolean' } },
+}).values;
 
 const isAll = only === undefined && guests !== true;
 
@@ -214,10 +216,10 @@ async function runTests(files: readonly string[], concurrency: number, tally: Ta
   reader.end();
 }
 
-function testFiles(only: string): readonly string[] {
+function testFiles(only: readonly string[]): readonly string[] {
   const files = globSync(guests === true ? 'test/**/*.guest-test.ts' : 'test/**/*.test.ts', { cwd: root });
   return files
-    .filter((file) => file.includes(only))
+    .filter((file) => only.some((text) => file.includes(text)))
     .sort()
     .map((file) => join(root, file));
 }
@@ -246,8 +248,9 @@ function checkSkips(tally: Tally, complete: boolean): number {
 
 async function runAll(tally: Tally): Promise<void> {
   if (isAll) await Promise.all(checks.map((check) => runCheck(check, tally)));
-  const files = testFiles(only ?? '');
-  if (files.length === 0) tally.failures.push({ name: `--only ${only}`, text: 'no test file has such a path' });
+  const files = testFiles(only ?? ['']);
+  if (files.length === 0)
+    tally.failures.push({ name: `--only ${only?.join(' ')}`, text: 'no test file has such a path' });
   await runTests(
     files.filter((file) => !isAlone(file)),
     2,
