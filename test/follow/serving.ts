@@ -38,7 +38,12 @@ export class Serving {
   /** `argv` without the options that say how to print. */
   static async start(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Serving> {
     const serving = new Serving([...argv, '-o', 'json'], env);
-    await serving.until(({ kind }) => kind === 'following', 30_000);
+    try {
+      await serving.until(({ kind }) => kind === 'following', 30_000);
+    } catch (error) {
+      serving.child.kill('SIGKILL');
+      throw error;
+    }
     // until the programs that wake it up surely listen
     await sleep(600);
     return serving;
