@@ -101,6 +101,8 @@ export class Follower {
       const { guests } = changes;
       return { text: '', changes: [], was, now, guests, portChanges: [], fresh: {}, diagnostics: this.#diagnostics };
     }
+    // who moves to another bridge leaves a hole in one interval and makes one in another: that is no step of few elements
+    if (new Set([...was, ...now].map(({ bridge }) => bridge)).size > 1) return undefined;
     const known = new PortsOfBoth(this.#ports, now);
     const subjects = subjectsOf(changes, this.#whole.index, known, [this.#host, host]);
     if (!areGuestPorts(subjects, known, host)) return undefined;
