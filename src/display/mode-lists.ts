@@ -44,6 +44,18 @@ export function vbeModes(device: VideoDevice): readonly Size[] {
   return seaBios.filter((size) => framebufferBytes(size) <= memory);
 }
 
+/** The smallest mode of the list that is larger than all that fit: more memory would bring it. */
+export function nextVbeMode(device: VideoDevice): Size | undefined {
+  if (device.model === 'cirrus' || fixedSize(device) !== undefined) return undefined;
+  return seaBios.findLast((size) => framebufferBytes(size) > vbeMemory(device));
+}
+
+/** The same of the kernel driver's list. */
+export function nextKmsMode(device: VideoDevice, hearing: Hearing): Size | undefined {
+  const limit = framebufferLimit(device) ?? Number.POSITIVE_INFINITY;
+  return offered(device, hearing).findLast((size) => framebufferBytes(size) > limit);
+}
+
 /** Devices without a VGA: firmware draws on the one framebuffer that they have, and on parts of it. */
 function fixedSize({ model, resolution }: VideoDevice): Size | undefined {
   if (model === 'ramfb') return { width: 1024, height: 768 };

@@ -2,8 +2,8 @@
 // against real pictures of the whole matrix, predicted failures included.
 import type { KernelArgs } from './kernel-args.ts';
 import { sizeFor } from './kernel-args.ts';
-import { framebufferLimit } from './memory.ts';
-import { type Hearing, kmsModes, vbeModes } from './mode-lists.ts';
+import { framebufferLimit, vbeMemory } from './memory.ts';
+import { type Hearing, kmsModes, nextKmsMode, nextVbeMode, vbeModes } from './mode-lists.ts';
 import { boxOf } from './monitors.ts';
 import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
 import type { VideoDevice } from './video.ts';
@@ -114,6 +114,23 @@ function memoryLimit(device: VideoDevice, wish: Size): Limit {
   const share = model === 'qxl' ? '' : ', of which the kernel uses half for a picture';
   const need = (framebufferBytes(wish) / 2 ** 20).toFixed(1);
   return { code: 'memory', text: `${name} is ${kib / 1024} MiB${share}; ${printSize(wish)} needs ${need} MiB` };
+}
+
+/** Why no larger size is offered; undefined where the list itself ends. */
+export function consoleCeiling(device: VideoDevice, hearing: Hearing): Limit | undefined {
+  const next = nextKmsMode(device, hearing);
+  return next === undefined ? undefined : memoryLimit(device, next);
+}
+
+/** The same for the boot menu on BIOS. */
+export function menuCeiling(device: VideoDevice): Limit | undefined {
+  const next = nextVbeMode(device);
+  if (next === undefined) return undefined;
+  const need = (framebufferBytes(next) / 2 ** 20).toFixed(1);
+  return {
+    code: 'memory',
+    text: `firmware draws on ${vbeMemory(device) / 2 ** 20} MiB of ${device.model}; ${printSize(next)} needs ${need} MiB`,
+  };
 }
 
 /** One size for each screenshot: virtio draws each head for itself, qxl all heads into one picture. */

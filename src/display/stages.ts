@@ -5,7 +5,7 @@ import { type GrubSettings, grubSettings } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { type KernelArgs, parseKernelArgs } from './kernel-args.ts';
 import { kmsModes, vbeModes } from './mode-lists.ts';
-import { type Boot, type Limit, predictConsole, predictMenu } from './predict.ts';
+import { type Boot, consoleCeiling, type Limit, menuCeiling, predictConsole, predictMenu } from './predict.ts';
 import { parseSize, type Size } from './size.ts';
 
 export type Stage = 'boot menu' | 'early boot' | 'console' | 'session' | 'viewer';
@@ -101,6 +101,7 @@ export function stageRows(
   const boot = bootOf(domain, device, guest);
   const menu = predictMenu(device, boot);
   const offered = domain.firmware === 'bios' ? vbeModes(device) : [];
+  const ceiling = domain.firmware === 'bios' ? menuCeiling(device) : undefined;
   const early: StageRow = {
     stage: 'early boot',
     monitor: 1,
@@ -109,7 +110,7 @@ export function stageRows(
     largest: offered[0],
     limit:
       boot.payload === 'keep'
-        ? menu.limit
+        ? (menu.limit ?? ceiling)
         : { code: 'text-terminal', text: 'GRUB hands over a text screen (GRUB_GFXPAYLOAD_LINUX is not keep)' },
   };
   return [
@@ -119,11 +120,11 @@ export function stageRows(
       now: undefined,
       next: menu.size,
       largest: offered[0],
-      limit: menuLimit(menu.limit, guest),
+      limit: menuLimit(menu.limit, guest) ?? ceiling,
     },
     early,
     ...consoleRows(domain, guest, pictures, boot),
-    ...sessionRows(guest, pictures),
+    ...sessionRows(guest, pictures, boot.driver ? consoleCeiling(device, boot.hearing) : undefined),
   ];
 }
 
@@ -154,7 +155,7 @@ function consoleRows(
       next: predicted.size,
       // the kernel cuts a connector's list to what its console shows, so the list alone does not tell
       largest: largestOf([...kmsModes(device, boot.hearing), ...(connector?.modes ?? [])]) ?? predicted.size,
-      limit: predicted.limit,
+      limit: predicted.limit ?? (boot.driver ? consoleCeiling(device, boot.hearing) : undefined),
     };
   });
 }
@@ -169,7 +170,11 @@ function largestOf(modes: readonly Size[] = []): Size | undefined {
   return modes.toSorted((one, other) => other.width * other.height - one.width * one.height)[0];
 }
 
-function sessionRows(guest: GuestFacts | undefined, pictures: readonly Size[]): readonly StageRow[] {
+function sessionRows(
+  guest: GuestFacts | undefined,
+  pictures: readonly Size[],
+  limit: Limit | undefined,
+): readonly StageRow[] {
   const [session] = guest?.sessions ?? [];
   if (guest === undefined || session === undefined) return [];
   return guest.connectors
@@ -180,6 +185,6 @@ function sessionRows(guest: GuestFacts | undefined, pictures: readonly Size[]): 
       now: session.outputs[at]?.shown?.size ?? (isCovered(guest) ? pictures[at] : undefined),
       next: undefined,
       largest: largestOf(modes),
-      limit: undefined,
+      limit,
     }));
 }

@@ -59,6 +59,10 @@ mount -t devtmpfs dev /dev
 exec >/dev/ttyS0 2>&1
 stty -onlcr 2>/dev/null
 while read -r module; do insmod "$module" 2>/dev/null; done </modules/early
+# the host tells of its ports some time after the module is there
+for turn in 1 2 3 4 5 6; do
+  [ -x /agent/qemu-ga ] && [ ! -e /dev/vport0p1 ] && sleep 0.5
+done
 for port in /dev/vport*; do
   [ -e "$port" ] && [ -x /agent/qemu-ga ] || continue
   mkdir -p /var/run
