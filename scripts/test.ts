@@ -202,7 +202,9 @@ const isAlone = (file: string): boolean => /\.(?:alone\.test|guest-test)\.ts$/.t
 async function runTests(files: readonly string[], concurrency: number, tally: Tally): Promise<void> {
   if (files.length === 0) return;
   const reader = new Reader(tally, files);
-  const stream = run({ files, concurrency, isolation: 'process', timeout: fileTimeoutMs, cwd: root });
+  const execArgv = ['--import', join(import.meta.dirname, 'test-process.ts')];
+  const env = { ...process.env, BRIDGEKEEPER_TEST_FILE_MS: `${fileTimeoutMs}` };
+  const stream = run({ files, concurrency, isolation: 'process', execArgv, env, cwd: root });
   stream.on('test:start', (data) => reader.start(data));
   stream.on('test:pass', (data) => reader.pass(data));
   stream.on('test:fail', (data) => reader.fail(data));

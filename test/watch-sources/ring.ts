@@ -59,13 +59,16 @@ export function watchNumbers(): { readonly stop: () => readonly number[] } {
 
 export type RingLock = { readonly release: () => Promise<void> };
 
-/** util-linux `flock` holds the lock for as long as its standard input is open. */
+/** util-linux `flock` holds the lock for as long as its standard input is open. Nobody holds it for longer than minutes. */
 export async function lockRing(): Promise<RingLock> {
   mkdirSync('/run/bridgekeeper', { recursive: true });
-  const holder = spawn('flock', ['/run/bridgekeeper/ring.lock', 'sh', '-c', 'echo; exec cat'], {
+  const holder = spawn('flock', ['--timeout', '420', '/run/bridgekeeper/ring.lock', 'sh', '-c', 'echo; exec cat'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  await once(holder.stdout, 'data');
+  const refused = once(holder, 'exit').then(() => 'refused');
+  if ((await Promise.race([once(holder.stdout, 'data'), refused])) === 'refused') {
+    throw new Error('the kernel ring has been in use by other tests for seven minutes');
+  }
   return {
     release: async () => {
       const gone = once(holder, 'exit');
