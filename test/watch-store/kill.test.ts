@@ -77,8 +77,16 @@ async function runAndKill(program: KilledProgram, worlds: readonly KillWorld[], 
     for (const world of random.some(worlds, 0.3)) world.act();
     await sleep(random.between(0, 12));
   } while (Date.now() < deadline);
+  if (random.chance(0.1)) await untilAcknowledged(program, worlds);
   assert.equal(await program.kill(), 'SIGKILL');
   for (const world of random.some(worlds, 0.5)) world.act();
+}
+
+/** Of one machine all that was sent, however slow this one is. */
+async function untilAcknowledged(program: KilledProgram, worlds: readonly KillWorld[]): Promise<void> {
+  const deadline = Date.now() + patienceMs;
+  const isAll = (world: KillWorld, at: number): boolean => (program.acknowledged[at]?.length ?? 0) >= world.sent.length;
+  while (!worlds.some(isAll) && Date.now() < deadline) await sleep(10);
 }
 
 function note(world: KillWorld, acknowledged: readonly Acknowledged[]): void {
