@@ -6,6 +6,7 @@ import { applyTarget } from '../../src/apply/live/apply.ts';
 import { refreshRules } from '../../src/apply/live/refresh.ts';
 import { makeStateDirectory } from '../../src/apply/live/state.ts';
 import { readStatus } from '../../src/apply/live/status.ts';
+import type { Target } from '../../src/apply/target.ts';
 import type { Host } from '../../src/model/host.ts';
 import type { Ruleset } from '../../src/model/ruleset.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
@@ -34,6 +35,28 @@ suite('guests come and go', { skip: needsRoot }, () => {
     assert.equal(await live.digest(), both);
     assert.equal((await readStatus(live.site, hostWith(['g1', 'g2']))).current?.loadedAt, since);
     assert.equal((await refreshed(live, hostWith(['g1', 'g2']), known)).changed, false);
+  });
+
+  test('a bridge whose last guest went stays closed to who comes next; without that guest in the policy it does not', async (t) => {
+    const live = await LiveHost.build();
+    t.after(() => live.close());
+    await live.applyHere('ssh');
+    const bridges = ({ list }: Target): readonly string[] => list.ground.bridges.map(({ name }) => name);
+    for (const ports of [[], ['x9'], ['g1', 'x9'], ['x9']]) {
+      const { target } = await refreshed(live, hostWith(ports));
+      assert.deepEqual(bridges(target), ['br0'], ports.join());
+      const closed = target.list.ground.bridges
+        .flatMap((bridge) => bridge.ports)
+        .filter(({ kind }) => kind === 'closed');
+      assert.deepEqual(
+        closed.map(({ name }) => name),
+        ports.filter((name) => name === 'x9'),
+      );
+      assert.deepEqual((await readStatus(live.site, hostWith(ports))).drift, []);
+    }
+    const empty = live.file('nobody.yaml', 'guests: {}\nallow: []\ndhcp: none\n');
+    await live.mustRun(['apply', '--policy', empty, '--no-confirm']);
+    assert.deepEqual(bridges((await refreshed(live, hostWith(['x9']))).target), []);
   });
 
   test('what somebody changed is put right', async (t) => {

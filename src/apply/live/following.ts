@@ -6,6 +6,7 @@ import type { GroundPort } from '../../model/rule-list.ts';
 import { isElementsOnly } from '../../nft/changes.ts';
 import { parsePolicy } from '../../policy/parse-policy.ts';
 import { Follower, type Step } from '../follow/follower.ts';
+import { keepManaged, managedByName } from '../kept-bridges.ts';
 import { refusalOf } from '../refusal.ts';
 import type { PortChange } from '../rule-changes.ts';
 import { printSince } from '../since.ts';
@@ -79,7 +80,7 @@ export class Following {
 
   #step(host: Host): Step | undefined {
     if (this.#follower === undefined || !this.#isBasis()) return undefined;
-    const step = this.#follower.step(host);
+    const step = this.#follower.step(keepManaged(host, managedByName(this.#follower.host)));
     if (step === undefined) this.forget();
     return step;
   }

@@ -3,6 +3,7 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Host } from '../../model/host.ts';
 import { HostError } from '../../model/host-error.ts';
+import type { Policy } from '../../model/policy.ts';
 import type { Ruleset } from '../../model/ruleset.ts';
 import { isElementsOnly, isOnlyMore, rulesetChanges } from '../../nft/changes.ts';
 import { printHost } from '../../topology/print-host.ts';
@@ -13,6 +14,7 @@ import { withdrawnTable } from '../withdrawn.ts';
 import { readBridgeCalls } from './bridge-calls.ts';
 import { digest } from './digest.ts';
 import { currentId, type Kept, keptGeneration, rulesOfGeneration, targetOfGeneration } from './facts.ts';
+import { withKeptBridges } from './kept-bridges.ts';
 import { readLoaded } from './kernel.ts';
 import { loadSteps } from './load-generation.ts';
 import { withLock } from './lock.ts';
@@ -69,7 +71,8 @@ function wantedOf(
   host: Host,
 ): { readonly target: Target; readonly diagnostics: readonly Diagnostic[] } {
   const written = { backend, arp, policyFile, policyText: texts.policy };
-  const { value, diagnostics } = targetOfText(written, host, readNumbering(state));
+  const completed = (policy: Policy, bare: Host): Host => withKeptBridges(state, policy, bare);
+  const { value, diagnostics } = targetOfText(written, host, readNumbering(state), completed);
   if (value !== undefined) return { target: value, diagnostics };
   throw new HostError('policy', `the policy that is in force (${policyFile}) does not fit this host any more`);
 }
