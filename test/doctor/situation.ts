@@ -125,7 +125,7 @@ export class Situation {
  */
 export function ringSuite(name: string, together: boolean, define: () => void): void {
   // on a busy machine more at once are in each other's way
-  suite(name, { skip: needsSituations, concurrency: together && availableParallelism() > 4 ? 4 : 1 }, () => {
+  suite(name, { skip: needsSituations, concurrency: together ? 3 : 1 }, () => {
     let labs: Membership;
     let lock: RingLock;
     before(async () => {
