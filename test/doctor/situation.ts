@@ -4,7 +4,6 @@
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { after, before, suite } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
