@@ -3,11 +3,11 @@
 // `--guests` instead of all others those that boot whole guests.
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
-import { delimiter, join, relative } from 'node:path';
-import { type EventData, run } from 'node:test';
-import { inspect, parseArgs, styleText } from 'node:util';
+import { delimiter, join } from 'node:path';
+import { parseArgs, styleText } from 'node:util';
+import { type Failure, type FileReport, root, runFile, type Skip } from './test-file.ts';
+import { runInLanes } from './test-lanes.ts';
 
-const root = join(import.meta.dirname, '..');
 const tools = join(root, 'node_modules', '.bin');
 const skipList = 'test/allowed-skips.json';
 
@@ -20,12 +20,13 @@ const isAll = only === undefined && guests !== true;
 /** A test file that takes longer hangs; files that were asked for by name may be meant to run long. */
 const fileTimeoutMs = (isAll ? 10 : 60) * 60_000;
 
+/** Two processors are kept busy by so many files: about half of their time they wait. */
+const lanes = 3;
+
+/** Every program that tests start is the same one: its modules are read and made ready once. */
+const env = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'bridgekeeper-tests'), ...process.env };
+
 const inCi = !['', '0', 'false'].includes(process.env.CI ?? '');
-
-type Failure = { readonly name: string; readonly text: string };
-
-/** `test` is the whole path of names, from the outermost suite. */
-type Skip = { readonly file: string; readonly test: string; readonly reason: string };
 
 type Tally = {
   passed: number;
@@ -69,118 +70,17 @@ async function runCheck([tool, ...args]: (typeof checks)[number], tally: Tally):
   else tally.failures.push({ name, text: output });
 }
 
-// The test files. Reports come file by file, in the order of the files, however many run at once.
+// The test files. Reports come file by file, in the order of the files, whatever ends first.
 
-type Counts = { passed: number; failed: number; skipped: number };
-
-const none: Readonly<Counts> = { passed: 0, failed: 0, skipped: 0 };
-
-type Place = EventData.TestStart | EventData.TestPass | EventData.TestFail;
-
-/** Reads the events of one run and prints a line for each file as soon as it is done. */
-class Reader {
-  readonly #tally: Tally;
-  readonly #files: ReadonlySet<string>;
-  readonly #done = new Map<string, Counts>();
-  readonly #outputs = new Map<string, string>();
-  /** Names of the suites and tests that are open. */
-  #path: string[] = [];
-  /** Of the file that is being reported. */
-  #counts: Counts = { ...none };
-
-  constructor(tally: Tally, files: readonly string[]) {
-    this.#tally = tally;
-    this.#files = new Set(files);
-  }
-
-  start({ name, nesting }: Place): void {
-    this.#path = [...this.#path.slice(0, nesting), name];
-  }
-
-  pass(data: EventData.TestPass): void {
-    const skip = this.#skipOf(data);
-    if (skip !== undefined) this.#skip(skip);
-    else if (data.details.type !== 'suite') {
-      this.#counts.passed++;
-      this.#tally.passed++;
-    }
-  }
-
-  fail(data: EventData.TestFail): void {
-    const skip = this.#skipOf(data);
-    if (skip !== undefined) {
-      this.#skip(skip);
-      return;
-    }
-    const why = data.details.error as Reason;
-    if (why.failureType === 'subtestsFailed') return;
-    const isFile = this.#files.has(data.name);
-    const name = isFile ? pathOf(data.name) : `${pathOf(data.file)}:${data.line}: ${this.#path.join(' > ')}`;
-    this.#counts.failed++;
-    this.#tally.failures.push({ name, text: isFile ? endText(why) : inspect(why.cause ?? why) });
-    if (isFile) this.close(data.name, data.details.duration_ms);
-  }
-
-  #skipOf(data: EventData.TestPass | EventData.TestFail): Skip | undefined {
-    this.#path = [...this.#path.slice(0, data.nesting), data.name];
-    const test = this.#path.join(' > ');
-    const file = pathOf(data.file);
-    this.#tally.seen.add(`${file}: ${test}`);
-    const { skip, todo } = data;
-    if (skip === undefined && todo === undefined) return undefined;
-    const given = skip ?? todo;
-    const reason = typeof given === 'string' && given !== '' ? given : skip === undefined ? 'todo' : 'no reason given';
-    return { file, test, reason };
-  }
-
-  #skip(skip: Skip): void {
-    this.#counts.skipped++;
-    this.#tally.skips.push(skip);
-  }
-
-  /** Tests say how often they asked a real kernel by `kernel runs: N`, as a diagnostic or on a line of their own. */
-  say(message: string): void {
-    for (const [, count] of message.matchAll(/^kernel runs: (\d+)$/gm)) this.#tally.kernelRuns += Number(count);
-  }
-
-  print(file: string | undefined, message: string): void {
-    if (file !== undefined) this.#outputs.set(file, `${this.#outputs.get(file) ?? ''}${message}`);
-  }
-
-  /** What was reported belongs to this file. A crash may come after the summary: then there is a second line. */
-  close(file: string, ms: number): void {
-    const { passed, failed, skipped } = this.#counts;
-    const earlier = this.#done.get(file) ?? none;
-    this.#done.set(file, {
-      passed: earlier.passed + passed,
-      failed: earlier.failed + failed,
-      skipped: earlier.skipped + skipped,
-    });
-    this.#counts = { ...none };
-    this.#path = [];
-    tellLine(failed > 0 ? '✖' : passed > 0 ? '✔' : '-', `${pathOf(file)}: ${countsText(passed, failed, skipped)}`, ms);
-    const output = this.#outputs.get(file) ?? '';
-    this.#outputs.delete(file);
-    this.say(output);
-    if (failed > 0 && output !== '') this.#tally.outputs.push({ name: `output of ${pathOf(file)}`, text: output });
-  }
-
-  /** A file that reports no test at all has a mistake in it. */
-  end(): void {
-    for (const file of this.#files) {
-      const { passed, failed, skipped } = this.#done.get(file) ?? none;
-      if (passed + failed + skipped > 0) continue;
-      tellLine('✖', `${pathOf(file)}: no tests`);
-      this.#tally.failures.push({ name: pathOf(file), text: 'there are no tests in this file' });
-    }
-  }
-}
-
-type Reason = Error & { readonly failureType?: string; readonly exitCode?: number; readonly signal?: string };
-
-/** Of a file's process; a file that took too long has been ended by a signal. */
-function endText({ exitCode, signal }: Reason): string {
-  return `the process of this file ended with ${signal ?? `exit code ${exitCode}`}`;
+function tellFile({ file, ms, passed, failures, skips, seen, output, kernelRuns }: FileReport, tally: Tally): void {
+  const failed = failures.length;
+  tellLine(failed > 0 ? '✖' : passed > 0 ? '✔' : '-', `${file}: ${countsText(passed, failed, skips.length)}`, ms);
+  tally.passed += passed;
+  tally.failures.push(...failures);
+  tally.skips.push(...skips);
+  for (const test of seen) tally.seen.add(test);
+  tally.kernelRuns += kernelRuns;
+  if (failed > 0 && output !== '') tally.outputs.push({ name: `output of ${file}`, text: output });
 }
 
 function countsText(passed: number, failed: number, skipped: number): string {
@@ -189,41 +89,35 @@ function countsText(passed: number, failed: number, skipped: number): string {
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(skipped > 0 ? [`${skipped} skipped`] : []),
   ];
-  return parts.join(', ') || 'nothing';
-}
-
-function pathOf(file: string | undefined): string {
-  return file === undefined ? '' : relative(root, file);
+  return parts.join(', ');
 }
 
 /** Tests of what belongs to the whole machine: no other test may run beside them. */
 const isAlone = (file: string): boolean => /\.(?:alone\.test|guest-test)\.ts$/.test(file);
 
-async function runTests(files: readonly string[], concurrency: number, tally: Tally): Promise<void> {
-  if (files.length === 0) return;
-  const reader = new Reader(tally, files);
-  const execArgv = ['--import', join(import.meta.dirname, 'test-process.ts')];
-  const env = { ...process.env, BRIDGEKEEPER_TEST_FILE_MS: `${fileTimeoutMs}` };
-  const stream = run({ files, concurrency, isolation: 'process', execArgv, env, cwd: root });
-  stream.on('test:start', (data) => reader.start(data));
-  stream.on('test:pass', (data) => reader.pass(data));
-  stream.on('test:fail', (data) => reader.fail(data));
-  stream.on('test:diagnostic', ({ message }) => reader.say(message));
-  stream.on('test:stdout', ({ file, message }) => reader.print(file, message));
-  stream.on('test:stderr', ({ file, message }) => reader.print(file, message));
-  stream.on('test:summary', ({ file, duration_ms }) => {
-    if (file !== undefined) reader.close(file, duration_ms);
+/** The files that have begun and are not done, with their beginnings. */
+const running = new Map<string, number>();
+
+/** Reports that wait for those of earlier files. */
+const early = new Map<string, FileReport>();
+
+async function runTests(files: readonly string[], lanes: number, tally: Tally): Promise<void> {
+  const untold = [...files];
+  await runInLanes(files, lanes, async (file) => {
+    running.set(file, performance.now());
+    early.set(file, await runFile(file, env, fileTimeoutMs));
+    running.delete(file);
+    for (let report = early.get(untold[0] ?? ''); report !== undefined; report = early.get(untold[0] ?? '')) {
+      tellFile(report, tally);
+      early.delete(report.file);
+      untold.shift();
+    }
   });
-  for await (const _event of stream);
-  reader.end();
 }
 
 function testFiles(only: readonly string[]): readonly string[] {
   const files = globSync(guests === true ? 'test/**/*.guest-test.ts' : 'test/**/*.test.ts', { cwd: root });
-  return files
-    .filter((file) => only.some((text) => file.includes(text)))
-    .sort()
-    .map((file) => join(root, file));
+  return files.filter((file) => only.some((text) => file.includes(text))).sort();
 }
 
 // Skips: fine where a reason is on the list, otherwise a test that nobody runs.
@@ -255,23 +149,38 @@ async function runAll(tally: Tally): Promise<void> {
     tally.failures.push({ name: `--only ${only?.join(' ')}`, text: 'no test file has such a path' });
   await runTests(
     files.filter((file) => !isAlone(file)),
-    2,
+    lanes,
     tally,
   );
   await runTests(files.filter(isAlone), 1, tally);
 }
 
+/** All that there is to say, and the end, whatever else still runs in this process. */
+function end(tally: Tally): never {
+  const skipped = checkSkips(tally, isAll && tally.seen.size > 0);
+  const { passed, failures, outputs, kernelRuns } = tally;
+  for (const { name, text } of [...failures, ...outputs]) {
+    console.log(`\n${styleText('red', `✖ ${name}`, { stream: process.stdout })}\n${text.trimEnd()}`);
+  }
+  console.log(`\nkernel runs: ${kernelRuns}`);
+  console.log(`${passed} passed, ${failures.length} failed, ${skipped} skipped`);
+  process.exit(failures.length > 0 ? 1 : 0);
+}
+
+/** A run that is stopped says how far it came. */
+function endBy(signal: NodeJS.Signals, tally: Tally): never {
+  for (const report of early.values()) tellFile(report, tally);
+  const seconds = (begin: number): string => `${((performance.now() - begin) / 1000).toFixed(1)} s`;
+  const open = [...running].map(([file, begin]) => `${file}, for ${seconds(begin)}`);
+  tally.failures.push({ name: `ended by ${signal}`, text: `running then:\n${open.join('\n')}` });
+  end(tally);
+}
+
 const tally: Tally = { passed: 0, failures: [], outputs: [], skips: [], seen: new Set(), kernelRuns: 0 };
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => endBy(signal, tally));
 if (inCi && process.env.UPDATE_GOLDEN) {
   tally.failures.push({ name: 'UPDATE_GOLDEN', text: 'golden files are not rewritten in CI' });
 } else {
   await runAll(tally);
 }
-const skipped = checkSkips(tally, isAll && tally.seen.size > 0);
-const { passed, failures, outputs, kernelRuns } = tally;
-for (const { name, text } of [...failures, ...outputs]) {
-  console.log(`\n${styleText('red', `✖ ${name}`, { stream: process.stdout })}\n${text.trimEnd()}`);
-}
-console.log(`\nkernel runs: ${kernelRuns}`);
-console.log(`${passed} passed, ${failures.length} failed, ${skipped} skipped`);
-process.exitCode = failures.length > 0 ? 1 : 0;
+end(tally);

@@ -22,11 +22,14 @@ type Row = readonly [
   kernelArgs: string,
   pictures: string,
   modes: number | undefined,
-  more?: { readonly memoryMb?: number; readonly hearing?: 'size' },
+  more?: { readonly memoryMb?: number; readonly hearing?: 'size'; readonly unpacks?: true },
 ];
 
+/** One of each device, and those where nothing draws over the firmware, boot as Debian does: with BRIDGEKEEPER_FULL=1 all. */
+const allUnpack = process.env.BRIDGEKEEPER_FULL === '1';
+
 const rows: readonly Row[] = [
-  ['VGA', '', '1280x800', 13],
+  ['VGA', '', '1280x800', 13, { unpacks: true }],
   ['VGA,xres=1920,yres=1080', '', '1920x1080', 12],
   // the kernel uses half of the memory for a picture
   ['VGA,xres=3840,yres=2160,vgamem_mb=16', '', '1920x1080', 12],
@@ -34,29 +37,29 @@ const rows: readonly Row[] = [
   ['VGA,xres=3840,yres=2160,vgamem_mb=64', '', '3840x2160', 19],
   ['VGA', 'video=1920x1080', '1920x1080', undefined],
   ['VGA', 'video=2560x1440', '1280x800', undefined],
-  ['bochs-display', '', '1280x800', 13],
+  ['bochs-display', '', '1280x800', 13, { unpacks: true }],
   ['bochs-display,xres=1920,yres=1080', '', '1920x1080', 12],
   ['bochs-display,xres=2560,yres=1440,vgamem=16M', '', '1920x1080', 12],
-  ['virtio-vga', '', '1280x800', 22],
+  ['virtio-vga', '', '1280x800', 22, { unpacks: true }],
   ['virtio-vga,xres=1920,yres=1080', '', '1920x1080', 21],
-  ['virtio-gpu-pci,xres=1920,yres=1080', '', '1920x1080', 21],
+  ['virtio-gpu-pci,xres=1920,yres=1080', '', '1920x1080', 21, { unpacks: true }],
   ['virtio-vga,xres=3840,yres=2160', '', '3840x2160', 21],
   ['virtio-vga,xres=1366,yres=768', '', '1366x768', 22],
   // as kernels before 5.0 hear of it
   ['virtio-vga,edid=off,xres=1920,yres=1080', '', '1920x1080', 24, { hearing: 'size' }],
   // listed first all the same, and then there is no framebuffer at all
-  ['virtio-vga,xres=7680,yres=4320', '', '720x400', 22],
+  ['virtio-vga,xres=7680,yres=4320', '', '720x400', 22, { unpacks: true }],
   ['virtio-vga,xres=7680,yres=4320', '', '7680x4320', 22, { memoryMb: 512 }],
   ['virtio-vga,max_outputs=2,xres=1920,yres=1080', 'video=Virtual-2:1280x1024e', '1920x1080 1280x1024', undefined],
   ['virtio-vga', 'video=1920x1080', '1920x1080', undefined],
-  ['qxl-vga', '', '1024x768', 26],
+  ['qxl-vga', '', '1024x768', 26, { unpacks: true }],
   ['qxl-vga,xres=1920,yres=1080', '', '1920x1080', 26],
   ['qxl-vga,xres=1366,yres=768', '', '1366x768', 26],
   ['qxl-vga,xres=3840,yres=2160,vgamem_mb=16', '', '2560x1600', 26],
   ['qxl-vga,xres=3840,yres=2160,vgamem_mb=32,ram_size_mb=128', '', '3840x2160', 27],
   ['qxl-vga,xres=3840,yres=2160,vgamem_mb=64,ram_size_mb=256', '', '3840x2160', 28],
   ['qxl-vga', 'video=1920x1080', '1920x1080', undefined],
-  ['qxl-vga', 'nomodeset', '720x400', undefined],
+  ['qxl-vga', 'nomodeset', '720x400', undefined, { unpacks: true }],
 ];
 
 const models: Readonly<Record<string, VideoModel>> = {
@@ -87,6 +90,7 @@ export const cells: readonly Cell[] = rows.map(([qemu, kernelArgs, pictures, mod
       devices: ['-device', [type, 'id=video0', ...properties].join(',')],
       kernelArgs: kernelArgs === '' ? [] : [kernelArgs],
       memoryMb,
+      unpacks: allUnpack || more.unpacks === true,
     },
     pictures: pictures.split(' '),
     modes,

@@ -24,7 +24,7 @@ describe('displays of libvirt', { skip: needsLibvirt || needsMiniGuests }, () =>
   <description>${'&lt;video&gt;'.repeat(10_000)}</description>
   <memory unit='MiB'>256</memory>
   <os><type arch='x86_64' machine='pc'>hvm</type>
-    <kernel>${files}/vmlinuz</kernel><initrd>${files}/initrd.img</initrd>
+    <kernel>${files}/vmlinux</kernel><initrd>${files}/initrd.img</initrd>
     <cmdline>console=tty0 quiet mitigations=off</cmdline></os>
   <cpu mode='custom' match='exact'><model>Westmere</model></cpu>
   <devices>

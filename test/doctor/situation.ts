@@ -4,7 +4,6 @@
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { after, before, suite } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -125,7 +124,7 @@ export class Situation {
  */
 export function ringSuite(name: string, together: boolean, define: () => void): void {
   // on a busy machine more at once are in each other's way
-  suite(name, { skip: needsSituations, concurrency: together && availableParallelism() > 4 ? 4 : 1 }, () => {
+  suite(name, { skip: needsSituations, concurrency: together ? 3 : 1 }, () => {
     let labs: Membership;
     let lock: RingLock;
     before(async () => {

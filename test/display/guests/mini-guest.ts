@@ -19,6 +19,7 @@ export const needsMiniGuests: string | false = missing([
   'dpkg-deb',
   'depmod',
   'flock',
+  'xz',
 ]);
 
 function missing(programs: readonly string[]): string | false {
@@ -31,6 +32,8 @@ export type Machine = {
   readonly devices: readonly string[];
   readonly kernelArgs?: readonly string[];
   readonly memoryMb?: number;
+  /** It unpacks its kernel itself, which takes as long as all the rest. */
+  readonly unpacks?: boolean;
 };
 
 export type Connector = { readonly name: string; readonly status: string; readonly modes: readonly string[] };
@@ -41,9 +44,12 @@ export type Seen = {
   readonly tty: string;
 };
 
-/** The folder with vmlinuz and initrd.img; made if it is not there. */
+let files: string | undefined;
+
+/** The folder with vmlinuz, vmlinux and initrd.img; made if it is not there. */
 export function miniGuestFiles(): string {
-  return execFileSync(join(import.meta.dirname, 'build-mini.sh'), [cache], { encoding: 'utf8' }).trim();
+  files ??= execFileSync(join(import.meta.dirname, 'build-mini.sh'), [cache], { encoding: 'utf8' }).trim();
+  return files;
 }
 
 export class MiniGuest {
@@ -60,7 +66,7 @@ export class MiniGuest {
   }
 
   /** @throws Error when it does not come up within three minutes, with what it said */
-  static async boot({ devices, kernelArgs = [], memoryMb = 256 }: Machine): Promise<MiniGuest> {
+  static async boot({ devices, kernelArgs = [], memoryMb = 256, unpacks = false }: Machine): Promise<MiniGuest> {
     const place = miniGuestFiles();
     const folder = mkdtempSync(join(tmpdir(), 'bridgekeeper-mini-'));
     const serial = join(folder, 'serial');
@@ -69,7 +75,7 @@ export class MiniGuest {
       [
         ...['-machine', 'pc,accel=tcg', '-cpu', 'Westmere', '-m', `${memoryMb}`, '-nodefaults', '-display', 'none'],
         ...['-vga', 'none', ...devices],
-        ...['-kernel', join(place, 'vmlinuz'), '-initrd', join(place, 'initrd.img')],
+        ...['-kernel', join(place, unpacks ? 'vmlinuz' : 'vmlinux'), '-initrd', join(place, 'initrd.img')],
         ...['-append', ['console=tty0 quiet mitigations=off panic=-1', ...kernelArgs].join(' ')],
         ...['-serial', `file:${serial}`, '-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
       ],
