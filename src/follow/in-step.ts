@@ -118,11 +118,11 @@ export class InStep {
     const followed = await this.#following.refresh(host);
     if (followed === undefined) return undefined;
     this.#isKnown = true;
-    const { target, diagnostics, now = [] } = followed;
-    const ports = target === undefined ? (followed.ports ?? []) : groundChanges(this.#ground, target.list.ground);
-    if (target !== undefined) this.#ground = target.list.ground;
+    const { ground, diagnostics, now = [] } = followed;
+    const ports = ground === undefined ? (followed.ports ?? []) : groundChanges(this.#ground, ground);
+    if (ground !== undefined) this.#ground = ground;
     else if (this.#ground !== undefined) this.#ground = groundWith(this.#ground, ports, now);
-    this.wasLarge ||= target !== undefined;
+    this.wasLarge ||= ground !== undefined;
     return { ports, diagnostics };
   }
 
