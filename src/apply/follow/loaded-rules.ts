@@ -7,15 +7,7 @@ import type { TableChanges } from '../../nft/changes.ts';
 import { elementKey } from '../../nft/values.ts';
 import { AddressRow } from './address-row.ts';
 import { type RowStates, rowStates } from './row-states.ts';
-import {
-  type ChainFacts,
-  chainText,
-  type Entry,
-  entryIn,
-  entryKey,
-  type Row,
-  type RuleFacts,
-} from './rule-facts.ts';
+import { type ChainFacts, chainText, type Entry, entryIn, entryKey, type Row, type RuleFacts } from './rule-facts.ts';
 import type { LoadedSet, RulesSeed } from './rules-seed.ts';
 
 /** What nobody else's rules can name: of the ports and guests that the change is about. */

@@ -35,7 +35,13 @@ export function refreshAnew(site: Site, host: Host): Promise<Anew | undefined> {
     if (refreshed === undefined) return undefined;
     const { target, changed, elementsOnly, diagnostics } = refreshed;
     const begun = begunWith(site.state, target, diagnostics);
-    return { changed, elementsOnly, diagnostics, ground: target.list.ground, ...(begun === undefined ? {} : { begun }) };
+    return {
+      changed,
+      elementsOnly,
+      diagnostics,
+      ground: target.list.ground,
+      ...(begun === undefined ? {} : { begun }),
+    };
   });
 }
 
