@@ -17,15 +17,19 @@ process.once('message', async ({ errand, state, command, question }: Asked) => {
   const site = { access: processes.remembering(local), state, command };
   try {
     const act = work[errand] as (place: typeof site, question: unknown) => Promise<unknown>;
-    tell({ kind: 'answer', answer: await act(site, question) });
+    await tell({ kind: 'answer', answer: await act(site, question) });
   } catch (error) {
-    tell(complaint(error));
+    await tell(complaint(error));
   }
-  process.disconnect();
+  if (process.connected) process.disconnect();
 });
 
-function tell(told: Told): void {
-  process.send?.(told, undefined, undefined, () => undefined);
+/** What is sent is not told before it is written: a large answer takes its time. */
+function tell(told: Told): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) resolve();
+    else process.send(told, undefined, undefined, () => resolve());
+  });
 }
 
 function complaint(error: unknown): Told {

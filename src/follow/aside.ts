@@ -1,6 +1,7 @@
 // Errands of the daemon. On a large host each is done by a process of its own, which is asked once, answers once, and ends; on a
 // small one that would take longer than the errand.
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { currentId } from '../apply/live/facts.ts';
 import { LoadRefused } from '../apply/live/load-refused.ts';
 import { readPending } from '../apply/live/pending.ts';
@@ -77,7 +78,11 @@ function doneElsewhere<E extends Errand>(
       else reject(errorOf(told));
     });
     child.on('error', ({ message }) => trouble(`could not be started: ${message}`));
-    child.on('close', (code, signal) => trouble(signal === null ? `ended with ${code}` : `was ended by ${signal}`));
+    // what it said may come after its end, and before the end of the channel
+    Promise.all([once(child, 'exit'), once(child, 'disconnect')]).then(
+      ([[code, signal]]) => trouble(signal === null ? `ended with ${code}` : `was ended by ${signal}`),
+      () => undefined,
+    );
     child.send({ errand, state, command, question } satisfies Asked, () => undefined);
   });
 }
