@@ -10,20 +10,20 @@ export class RememberedGuests {
 
   /**
    * The host with the guests that are known to be there.
-   * @param earlier the host that the loaded rules were made for; asked for when nothing else is known
+   * @param inhabited ports that had a guest when the loaded rules were made
    * @throws HostError 'libvirt-refused' when nobody can say it: the rules stay as they are then
    */
   complete(
     host: Host,
     devices: readonly BridgePort[],
     diagnostics: readonly Diagnostic[],
-    earlier: () => Host | undefined,
+    inhabited: ReadonlySet<string>,
   ): Host {
     const indices = new Map(devices.map(({ name, index }) => [name, index]));
     const refused = diagnostics.find(({ code }) => code === 'libvirt-refused');
     const lost = this.#lost(host, indices);
     const isSaid = allPorts(host).some(({ guest }) => guest !== undefined);
-    if (isSaid || (refused === undefined && lost.size === 0 && !this.#isUnheard(host, earlier))) {
+    if (isSaid || (refused === undefined && lost.size === 0 && !this.#isUnheard(host, inhabited))) {
       this.#before = { host, indices };
       return host;
     }
@@ -37,11 +37,8 @@ export class RememberedGuests {
   }
 
   /** Just started, and nobody names a guest where there were some: somebody who could is not there yet. */
-  #isUnheard(host: Host, earlier: () => Host | undefined): boolean {
-    if (this.#before !== undefined) return false;
-    const names = new Set(allPorts(host).map(({ name }) => name));
-    const then = earlier();
-    return then !== undefined && allPorts(then).some(({ name, guest }) => guest !== undefined && names.has(name));
+  #isUnheard(host: Host, inhabited: ReadonlySet<string>): boolean {
+    return this.#before === undefined && allPorts(host).some(({ name }) => inhabited.has(name));
   }
 
   /** Ports whose guest was known, which are the same devices still, and which nobody names now. */

@@ -1,4 +1,4 @@
-// The output of ip and bridge -> Host. Of guests they know only network namespaces that have a name: a container. Its MAC
+// The output of ip -> Host. Of guests they know only network namespaces that have a name: a container. Its MAC
 // is not taken from there, since whoever is inside can change it. What has a name that we cannot handle is kept out, and
 // so has no policy: closed.
 import { type Checked, type Diagnostic, error, type Span, warning } from '../model/diagnostic.ts';
@@ -7,7 +7,7 @@ import { type Prefix, parseIp, parsePrefix } from '../model/ip.ts';
 import { isGroupMac, type Mac, parseMac } from '../model/mac.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { readInterface, readName } from '../yaml/words.ts';
-import type { BridgeLink, IpAddresses, IpLink, IpNamespace, IpRoute } from './ip-json.ts';
+import type { IpAddresses, IpLink, IpNamespace, IpRoute } from './ip-json.ts';
 
 /** Live facts have no place in a text. */
 export const hostSpan: Span = { file: '<host>', line: 1, column: 1 };
@@ -16,7 +16,6 @@ export type LiveFacts = {
   readonly links: readonly IpLink[];
   readonly addresses: readonly IpAddresses[];
   readonly routes: readonly IpRoute[];
-  readonly bridgeLinks: readonly BridgeLink[];
   readonly namespaces: readonly IpNamespace[];
   readonly sysctls: Readonly<Record<string, string>>;
 };
@@ -39,11 +38,11 @@ export function hostFromIp(facts: LiveFacts, name: string): Checked<Host> {
   };
 }
 
-function isBridge({ linkinfo }: IpLink): boolean {
+export function isBridge({ linkinfo }: IpLink): boolean {
   return linkinfo?.info_kind === 'bridge';
 }
 
-function isPort({ linkinfo, master }: IpLink): boolean {
+export function isPort({ linkinfo, master }: IpLink): boolean {
   return master !== undefined && linkinfo?.info_slave_kind === 'bridge';
 }
 
@@ -161,13 +160,16 @@ function unmodelledRoute({ type = 'unicast', via, dst }: IpRoute): string | unde
 }
 
 /** Settings with which frames go other ways than the simulation and the proof assume. */
-function notModelled(links: readonly IpLink[], { bridgeLinks, routes }: LiveFacts): readonly Diagnostic[] {
+function notModelled(links: readonly IpLink[], { routes }: LiveFacts): readonly Diagnostic[] {
   const bridges = links.filter((link) => isBridge(link) && (link.linkinfo?.info_data?.vlan_filtering ?? 0) > 0);
-  const ports = bridgeLinks.flatMap(({ ifname, hairpin, learning, isolated }) => [
-    ...(hairpin === true ? [`port ${quoted(ifname)} sends frames back (hairpin)`] : []),
-    ...(learning === false ? [`port ${quoted(ifname)} does not learn addresses`] : []),
-    ...(isolated === true ? [`port ${quoted(ifname)} is isolated`] : []),
-  ]);
+  const ports = links.filter(isPort).flatMap(({ ifname, linkinfo }) => {
+    const { hairpin, learning, isolated } = linkinfo?.info_slave_data ?? {};
+    return [
+      ...(hairpin === true ? [`port ${quoted(ifname)} sends frames back (hairpin)`] : []),
+      ...(learning === false ? [`port ${quoted(ifname)} does not learn addresses`] : []),
+      ...(isolated === true ? [`port ${quoted(ifname)} is isolated`] : []),
+    ];
+  });
   return [
     ...bridges.map(({ ifname }) => `bridge ${quoted(ifname)} filters VLANs`),
     ...ports,

@@ -1,10 +1,10 @@
 // The table of devices that were looked at, in the kernel: made anew when nobody knows what is there, changed by elements
 // otherwise. It lives as long as somebody follows the host.
 import { join } from 'node:path';
-import { z } from 'zod';
 import type { Access } from '../../machine/access.ts';
 import { failureText, run } from '../../machine/run.ts';
 import { HostError } from '../../model/host-error.ts';
+import { isPort, type LiveFacts } from '../../topology/live.ts';
 import type { Drift } from '../drift.ts';
 import {
   isPresence,
@@ -18,20 +18,12 @@ import { isLocked } from './lock.ts';
 
 export type BridgePort = PresentPort & { readonly bridge: string };
 
-const bridgeLinks = z.array(
-  z.object({ ifindex: z.number(), ifname: z.string(), master: z.string().optional(), state: z.string().optional() }),
-);
-
-/** Devices on bridges as they are now; those with names that no rule can have are left out. @throws HostError 'tool-failed' */
-export async function readBridgePorts(access: Access): Promise<readonly BridgePort[]> {
-  const argv = ['bridge', '-j', 'link', 'show'] as const;
-  const ran = await run(access, argv[0], argv.slice(1));
-  if (ran.code !== 0) throw new HostError('tool-failed', failureText(access, argv, ran));
-  const text = ran.stdout.toString('utf8').trim();
-  const links = bridgeLinks.safeParse(text === '' ? [] : jsonOf(text));
-  if (!links.success) throw new HostError('unexpected-output', `'${argv.join(' ')}' printed something else`);
-  return links.data.flatMap(({ ifname: name, ifindex: index, master: bridge }) =>
-    bridge !== undefined && /^[A-Za-z0-9_.-]{1,15}$/.test(name) ? [{ name, index, bridge }] : [],
+/** Devices on bridges; those with names that no rule can have are left out. */
+export function bridgePorts({ links }: Pick<LiveFacts, 'links'>): readonly BridgePort[] {
+  return links.flatMap((link) =>
+    isPort(link) && link.master !== undefined && /^[A-Za-z0-9_.-]{1,15}$/.test(link.ifname)
+      ? [{ name: link.ifname, index: link.ifindex, bridge: link.master }]
+      : [],
   );
 }
 
