@@ -8,6 +8,7 @@ import { suite, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveHost, policyText } from '../apply/live-host.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { until } from '../support/until.ts';
 import { type Heard, Serving } from './serving.ts';
 
 type Served = { readonly host: LiveHost; readonly serving: Serving; readonly right: string };
@@ -133,10 +134,10 @@ suite('drift', { skip: needsRoot }, () => {
     assert.equal(serving.stderr, '');
   });
 
-  test('is only reported where the policy says so, and status ends with 6', async (t) => {
+  test('is only reported where the policy says so, and status ends with 6', { concurrency: 2 }, async (t) => {
     const some = own.filter(({ what }) => /flush ruleset|rule is deleted|element is added|sysctl/.test(what));
     assert.equal(some.length, 4);
-    for (const { what, act, words } of some) {
+    const report = async ({ what, act, words }: Row): Promise<void> => {
       await t.test(what, async (t) => {
         const { host, serving } = await served(t, 'reporting');
         const { ms } = await serving.after(() => act(host), isDrift(words, 'reported'));
@@ -148,7 +149,8 @@ suite('drift', { skip: needsRoot }, () => {
         assert.equal((await host.run(['status'])).code, 6, 'nobody put it right');
         assert.equal(serving.heard.filter(isDrift(words, 'reported')).length <= 2, true, 'it is said once');
       });
-    }
+    };
+    await Promise.all(some.map(report));
   });
 
   test('of the iptables back end', async (t) => {
@@ -313,11 +315,10 @@ while True: print(s.recv(4096).decode().replace("\\n"," "),flush=True)`;
     python.stdout.on('data', (chunk) => {
       said += chunk;
     });
-    while (!said.includes('bound')) await sleep(20);
+    await until(() => said.includes('bound'), 'the listener is there');
     const env = { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: '1000000' };
     const serving = await Serving.start(host.argv(['serve']), env);
     t.after(() => serving.end());
-    for (let turns = 0; turns < 200 && !/READY=1.*WATCHDOG=1/s.test(said); turns++) await sleep(20);
-    assert.match(said, /READY=1.*WATCHDOG=1/s);
+    await until(() => /READY=1.*WATCHDOG=1/s.test(said), 'it says that it is ready, and then that it lives');
   });
 });
