@@ -1,7 +1,6 @@
 // plan, diff, apply, confirm, rollback, status on a live host in a namespace, as their user runs them.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, existsSync, globSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -10,7 +9,9 @@ import { withLock } from '../../src/apply/live/lock.ts';
 import { stopTimer } from '../../src/apply/live/pending.ts';
 import { bootId, startTime } from '../../src/apply/live/process-id.ts';
 import { makeStateDirectory } from '../../src/apply/live/state.ts';
+import { ended } from '../support/child.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { until } from '../support/until.ts';
 import { db, LiveHost, web } from './live-host.ts';
 
 /** Everything that the program keeps and everything that the kernel has: equal texts when nothing was written. */
@@ -227,15 +228,15 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
   test('who waits hears what became of this change, also when the next one has begun', async (t) => {
     const command = host.start(['apply', '--policy', host.policy('http'), '--confirm', '60s', '--wait']);
     t.after(() => command.kill('SIGKILL'));
-    const ended = once(command, 'exit');
+    const ending = ended(command);
     await host.untilStage('armed');
-    while (existsSync(join(host.state, 'lock'))) await sleep(20);
+    await until(() => !existsSync(join(host.state, 'lock')), 'it has let go of the lock');
     process.kill(command.pid ?? 0, 'SIGSTOP');
     await host.mustRun(['rollback']);
     await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
     await host.mustRun(['apply', '--policy', host.policy('ntp'), '--confirm', '60s']);
     process.kill(command.pid ?? 0, 'SIGCONT');
-    assert.deepEqual(await ended, [4, null]);
+    assert.deepEqual(await ending, [4, null]);
     await host.mustRun(['rollback']);
   });
 

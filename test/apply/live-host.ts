@@ -180,7 +180,7 @@ export class LiveHost {
 
   /** Milliseconds since 1970 at which the pending change is over. */
   async untilStage(...stages: readonly (string | undefined)[]): Promise<number> {
-    for (const end = Date.now() + 30_000; Date.now() < end; await sleep(5)) {
+    for (const end = Date.now() + 60_000; Date.now() < end; await sleep(5)) {
       if (stages.includes(readPending(this.state)?.stage)) return Date.now();
     }
     throw new Error(`still ${readPending(this.state)?.stage}, not ${stages.join(' or ')}`);

@@ -14,6 +14,7 @@ import type { Access } from '../../src/machine/access.ts';
 import { printIp } from '../../src/model/ip.ts';
 import type { Backend } from '../../src/model/ruleset.ts';
 import { parsePolicy } from '../../src/policy/parse-policy.ts';
+import { ended } from '../support/child.ts';
 import { freshNamespace, mustRun, type Namespace } from '../support/namespace.ts';
 import { hostWith, LiveHost } from './live-host.ts';
 
@@ -66,7 +67,7 @@ export class Talk {
   }
 
   async end(): Promise<void> {
-    const gone = once(this.#child, 'exit');
+    const gone = ended(this.#child);
     this.#child.stdin.end();
     await gone;
   }

@@ -1,11 +1,11 @@
 // `lab` from the command line, on the real kernel. Most of a lab's time is waiting: what can, runs at once.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identityOf, type ProcessIdentity } from '../../src/lab/registry.ts';
+import { ended } from '../support/child.ts';
 import { needsRoot } from '../support/namespace.ts';
 import { program, type Run, root, runCli, runProgram } from '../support/run-cli.ts';
 
@@ -188,7 +188,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     assert.ok(registered().includes(pid));
     assert.equal(settingNow(), '1');
     child.kill(signal);
-    const [code, by] = await once(child, 'exit');
+    const [code, by] = await ended(child);
     assert.deepEqual([code, by], [130, null]);
     await until('no process is left', () => !started.some(isThere));
     assert.ok(!registered().includes(pid), 'it has left the registry');

@@ -1,10 +1,10 @@
 // The program as a process: exit codes, colours, pipes, and how it is found.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ended } from '../support/child.ts';
 import { freshDirectory, program, root, runCli, runProgram } from '../support/run-cli.ts';
 
 const folder = 'examples/two-bridge';
@@ -63,7 +63,7 @@ test('a reader that has seen enough is no fault', async () => {
     });
     const errors = child.stderr.toArray();
     child.stdout.destroy();
-    const [code, signal] = await once(child, 'exit');
+    const [code, signal] = await ended(child);
     assert.deepEqual([code, signal, Buffer.concat(await errors).toString()], [0, null, ''], format);
   }
 });

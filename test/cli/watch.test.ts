@@ -1,11 +1,11 @@
 // `watch` as a user starts it: what it says of sources that are not there or are none, and one form of an event for all.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ended } from '../support/child.ts';
 import { exampleTexts } from '../support/compiled.ts';
 import { freshDirectory, program, runCli, runProgram } from '../support/run-cli.ts';
 import { goldenText } from '../yaml/golden.ts';
@@ -29,7 +29,7 @@ test('of the usual files that are not there one line tells, and they are followe
   appendFileSync(`/proc/${child.pid}/root/var/log/ufw.log`, firstLine.replace('RULE 16', 'LATE 16').concat('\n'));
   for (let waited = 0; waited < 100 && !said.out.includes('LATE 16'); waited++) await sleep(100);
   child.kill('SIGINT');
-  await once(child, 'exit');
+  await ended(child);
   const absent = said.err.split('\n').filter((line) => line.includes('/var/log/') && !line.startsWith('following'));
   assert.deepEqual(absent, [
     'not there, and followed when they come: /var/log/ufw.log, /var/log/syslog, /var/log/messages, ' +
@@ -72,7 +72,7 @@ test('a file that becomes a pipe keeps nobody waiting', async (t) => {
   for (let waited = 0; waited < 100 && !said.includes('is no file'); waited++) await sleep(100);
   assert.match(said, /kern\.log is no file/);
   child.kill('SIGINT');
-  const [code] = await once(child, 'exit');
+  const [code] = await ended(child);
   assert.equal(code, 130);
 });
 
@@ -179,6 +179,6 @@ test('host and policy are read again when they change; a version with faults cha
   assert.match(await shown(), /vk63 \(mallory\)/);
   assert.match(said.err, /were read again$/m);
   child.stdin.end();
-  const [code] = await once(child, 'exit');
+  const [code] = await ended(child);
   assert.equal(code, 0);
 });

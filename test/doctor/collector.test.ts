@@ -2,13 +2,13 @@
 // of the test's own where the ring must go round at the right moment.
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, renameSync, statSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { collectorInit, collectorPath, collectorScript } from '../../src/doctor/dmesg-collector.ts';
 import { parseLogLine } from '../../src/watch/parse-line.ts';
+import { ended } from '../support/child.ts';
 import { freshDirectory } from '../support/run-cli.ts';
 import { Chatter, lockRing, needsRing } from '../watch-sources/ring.ts';
 
@@ -79,7 +79,7 @@ class Collector {
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (this.#child === undefined) return;
-    const gone = once(this.#child, 'exit');
+    const gone = ended(this.#child);
     this.#child.kill(signal);
     await gone;
     this.#child = undefined;
@@ -307,13 +307,13 @@ test("init's `stop` ends the collector, and no other program that has its number
   for (const [[program = '', ...args], isOurs] of rows) {
     const child = spawn(program, args, { stdio: 'ignore' });
     t.after(() => child.kill());
-    const ended = once(child, 'exit');
+    const ending = ended(child);
     await sleep(100);
     writeFileSync(pidFile, `${child.pid}\n`);
     const status = spawnSync(init, ['status']).status;
     assert.equal(status === 0, isOurs, program);
     assert.equal(spawnSync(init, ['stop']).status, 0);
-    if (isOurs) await ended;
+    if (isOurs) await ending;
     else await sleep(200);
     assert.equal(child.signalCode, isOurs ? 'SIGTERM' : null, program);
   }

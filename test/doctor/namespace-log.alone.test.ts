@@ -2,11 +2,11 @@
 // machine: these tests wait until no lab runs, and keep new ones out for the few seconds that they take.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { suite, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Verdict } from '../../src/doctor/verdict.ts';
+import { ended, nextWords } from '../support/child.ts';
 import { needsSituations, Situation } from './situation.ts';
 import { debian12 } from './situations.ts';
 
@@ -34,9 +34,9 @@ async function lockLabs(): Promise<() => Promise<void>> {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   holder.stdin.write('\n');
-  await once(holder.stdout, 'data');
+  await nextWords(holder);
   return async () => {
-    const gone = once(holder, 'exit');
+    const gone = ended(holder);
     holder.stdin.end();
     await gone;
   };

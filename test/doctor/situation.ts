@@ -2,13 +2,14 @@
 // real daemons in it. The root is an overlay, so that everything may be written and nothing stays. When the holder ends, the
 // kernel ends all that runs inside.
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { after, before, suite } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { joinLabs, type Membership } from '../../src/lab/registry.ts';
+import { ended, nextWords } from '../support/child.ts';
 import { program, type Run, root } from '../support/run-cli.ts';
+import { until } from '../support/until.ts';
 import { needsJournald } from '../watch-sources/journald.ts';
 import { lockRing, type RingLock } from '../watch-sources/ring.ts';
 
@@ -52,7 +53,7 @@ export class Situation {
   static async #begin(own: readonly string[]): Promise<Situation> {
     const argv = [...own, '--propagation', 'private', 'sh', '-c', enter, 'sh', root];
     const holder = spawn('unshare', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
-    await once(holder.stdout, 'data');
+    await nextWords(holder);
     const [pid] = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'latin1').split(' ');
     return new Situation(holder, Number(pid));
   }
@@ -102,17 +103,13 @@ export class Situation {
     return spawn('nsenter', [...this.#entering, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
-  /** Until the script succeeds. @throws Error after ten seconds */
-  async until(script: string): Promise<void> {
-    for (let attempt = 0; attempt < 100; attempt++) {
-      if ((await this.run('sh', '-c', script)).code === 0) return;
-      await sleep(100);
-    }
-    throw new Error(`never came true: ${script}`);
+  /** Until the script succeeds. @throws Error after a minute */
+  until(script: string): Promise<void> {
+    return until(async () => (await this.run('sh', '-c', script)).code === 0, script, 100);
   }
 
   async end(): Promise<void> {
-    const gone = once(this.#holder, 'exit');
+    const gone = ended(this.#holder);
     this.#holder.stdin.end();
     await gone;
   }

@@ -2,7 +2,6 @@
 // container's port can go and come as another container's within one batch of commands, while frames wait to be sent.
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { parseIp } from '../../src/model/ip.ts';
 import { broadcastMac, type Mac, parseMac } from '../../src/model/mac.ts';
 import { arpReply, udpDatagram } from '../../src/packet/build.ts';
 import { encodePacket, type Packet } from '../../src/packet/packet.ts';
+import { ended, nextWords } from '../support/child.ts';
 import type { Ran } from '../support/namespace.ts';
 import { program } from '../support/run-cli.ts';
 
@@ -58,8 +58,7 @@ export class ContainerRig {
 
   static async build(): Promise<ContainerRig> {
     const rig = new ContainerRig();
-    const [first] = await once(rig.#holder.stdout, 'data');
-    assert.match(String(first), /^ready/);
+    assert.match(await nextWords(rig.#holder), /^ready/);
     rig.#pid = Number(readFileSync(`/proc/${rig.#holder.pid}/task/${rig.#holder.pid}/children`, 'utf8').trim());
     writeFileSync(join(rig.directory, 'policy.yaml'), policyText);
     return rig;
@@ -166,7 +165,7 @@ export class ContainerRig {
   }
 
   async close(): Promise<void> {
-    const gone = once(this.#holder, 'exit');
+    const gone = ended(this.#holder);
     this.#holder.stdin.end();
     await gone;
     rmSync(this.directory, { recursive: true, force: true });

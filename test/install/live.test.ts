@@ -2,10 +2,10 @@
 // /run that end with them. What systemd would be told is written down by a stand-in, since systemd is not the first process.
 import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { suite, type TestContext, test } from 'node:test';
 import { policyText } from '../apply/live-host.ts';
+import { ended, nextWords } from '../support/child.ts';
 import { needsRoot, type Ran } from '../support/namespace.ts';
 import { program } from '../support/run-cli.ts';
 
@@ -49,11 +49,10 @@ class Machine {
     const holder = spawn('unshare', ['-n', '-m', '-p', '-f', '--mount-proc', '--kill-child', 'sh', '-c', script], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    const started = await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit')]);
-    assert.match(String(started[0]), /ready/);
+    assert.match(await nextWords(holder), /ready/);
     const inside = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8').trim();
     const machine = new Machine(inside, async () => {
-      const gone = once(holder, 'exit');
+      const gone = ended(holder);
       holder.stdin.end();
       await gone;
     });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { type Agent, startAgent } from '../../src/lab/agent.ts';
 import { identityOf } from '../../src/lab/registry.ts';
 import { HostError } from '../../src/model/host-error.ts';
+import { ended, nextWords } from '../support/child.ts';
 import { skipWithoutRoot as skip } from './root.ts';
 
 const code =
@@ -151,15 +151,14 @@ describe('the end of Bridgekeeper', { skip }, () => {
       const child = spawn(process.execPath, [fileURLToPath(new URL('./doomed-lab.ts', import.meta.url))], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
-      const [line] = await once(child.stdout, 'data');
-      const pids: readonly number[] = JSON.parse(String(line));
+      const pids: readonly number[] = JSON.parse(await nextWords(child));
       // A cable into each namespace is gone when the namespace is; inode numbers are soon used again.
       const plug = (pid: number) => `link add w${pid} type veth peer name w${pid} netns ${pid}\n`;
       await witness.output(['ip', '-batch', '-'], { input: pids.map(plug).join('') });
       assert.equal(await cables(), 3);
       assert.equal((await processesNamed('sleep 99')).length, 1);
       child.kill(signal);
-      await once(child, 'exit');
+      await ended(child);
       await until(async () => (await cables()) === 0);
       // Who inherits them may take seconds to collect them: a zombie holds nothing any more.
       assert.ok(pids.every((pid) => identityOf(pid) === undefined));

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { identityOf, joinLabs, slotCount, slotOf } from '../../src/lab/registry.ts';
 import { HostError } from '../../src/model/host-error.ts';
+import { ended, nextWords } from '../support/child.ts';
 import { skipWithoutRoot as skip } from './root.ts';
 
 type Member = { readonly child: ChildProcessByStdio<Writable, Readable, null>; readonly slot: number };
@@ -40,20 +40,19 @@ describe('the registry of labs', { skip }, () => {
     const script = fileURLToPath(new URL('./member.ts', import.meta.url));
     const child = spawn(process.execPath, [script, directory, setting], { stdio: ['pipe', 'pipe', 'inherit'] });
     started.push(child);
-    const [line] = await once(child.stdout, 'data');
-    return { child, slot: Number(line) };
+    return { child, slot: Number(await nextWords(child)) };
   }
 
   async function leave({ child }: Member): Promise<void> {
-    const ended = once(child, 'exit');
+    const ending = ended(child);
     child.stdin.end('leave\n');
-    assert.deepEqual(await ended, [0, null]);
+    assert.deepEqual(await ending, [0, null]);
   }
 
   async function kill({ child }: Member): Promise<void> {
-    const ended = once(child, 'exit');
+    const ending = ended(child);
     child.kill('SIGKILL');
-    await ended;
+    await ending;
   }
 
   /** The watcher of a lab is its only other child that outlives it: found by the directory in its arguments. */
@@ -173,7 +172,7 @@ describe('the registry of labs', { skip }, () => {
       ['--input-type=module-typescript', '-e', `${importing}; await joinLabs(${JSON.stringify(place())})`],
       { stdio: 'inherit' },
     );
-    assert.deepEqual(await once(child, 'exit'), [0, null]);
+    assert.deepEqual(await ended(child), [0, null]);
     await until(() => value() === '0' && entries().length === 0);
   });
 });

@@ -1,13 +1,13 @@
 // A real bridge with two ports in a network namespace of its own, log rules at every hook of it, and a way to send
 // frames into it: what the kernel writes about each of them.
 import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { openKernelLog } from '../../src/lab/kernel-log.ts';
 import { joinLabs } from '../../src/lab/registry.ts';
 import { printMac } from '../../src/model/mac.ts';
+import { ended, nextWords } from '../support/child.ts';
 
 export const hostMac = 0x0200_0000_00fe;
 export const guestMac = 0x0200_0000_0001;
@@ -71,15 +71,15 @@ type Namespace = { readonly pid: number; readonly close: () => Promise<void> };
 /** Lives as long as a process that ends with our end of its pipe: also when we are killed nothing remains. */
 async function startNamespace(): Promise<Namespace> {
   const holder = spawn('unshare', ['--net', 'cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const ended = once(holder, 'exit');
+  const ending = ended(holder);
   holder.stdin.write('\n');
-  await Promise.race([once(holder.stdout, 'data'), ended]);
-  if (holder.pid === undefined || holder.exitCode !== null) throw new Error('unshare gave no network namespace');
+  await nextWords(holder);
+  if (holder.pid === undefined) throw new Error('unshare gave no network namespace');
   return {
     pid: holder.pid,
     close: async () => {
       holder.stdin.end();
-      await ended;
+      await ending;
     },
   };
 }
@@ -181,7 +181,7 @@ function startSender(guest: Namespace): Sender {
   const child = spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
   const { stdin, stdout } = child;
   const answers = createInterface({ input: stdout })[Symbol.asyncIterator]();
-  const ended = once(child, 'exit');
+  const ending = ended(child);
   return {
     send: async (frame) => {
       stdin.write(`${Buffer.from(frame).toString('hex')}\n`);
@@ -190,7 +190,7 @@ function startSender(guest: Namespace): Sender {
     },
     close: async () => {
       stdin.end();
-      await ended;
+      await ending;
     },
   };
 }

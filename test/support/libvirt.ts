@@ -1,8 +1,8 @@
 // A libvirtd of the tests' own: in fresh mount, network and process namespaces, with its files on file systems that end
 // with it, without systemd and without KVM. Whatever runs there ends with the namespace.
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { ended, nextWords } from './child.ts';
 import type { Namespace, Ran } from './namespace.ts';
 
 /** For `node:test`: the reason to skip a test that needs libvirt, or false. */
@@ -63,14 +63,13 @@ export async function freshLibvirt(): Promise<Namespace> {
   const holder = spawn('unshare', ['-n', '-m', '-p', '-f', '--mount-proc', '--kill-child', 'sh', '-c', script], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const started = await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit')]);
-  if (!String(started[0]).startsWith('ready')) throw new Error('libvirtd did not start');
+  if (!(await nextWords(holder)).startsWith('ready')) throw new Error('libvirtd did not start');
   const inside = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8').trim();
   return {
     pid: Number(inside),
     run: (program, args, input) => ran(['-n', '-m', '-p', '-t', inside, '--', program, ...args], input),
     close: async () => {
-      const gone = once(holder, 'exit');
+      const gone = ended(holder);
       holder.stdin.end();
       await gone;
     },

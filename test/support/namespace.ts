@@ -1,6 +1,6 @@
 // Commands inside of a fresh network namespace. Arguments go to the programs as they are: no shell reads them.
 import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { ended, nextWords } from './child.ts';
 
 /** For `node:test`: the reason to skip a test that needs namespaces, or false. */
 export const needsRoot: string | false = process.getuid?.() === 0 ? false : 'network namespaces need root';
@@ -20,12 +20,12 @@ export type Namespace = {
 export async function freshNamespace(): Promise<Namespace> {
   const holder = spawn('unshare', ['-n', 'cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
   holder.stdin.write('ready\n');
-  await once(holder.stdout, 'data');
+  await nextWords(holder);
   return {
     pid: holder.pid ?? 0,
     run: (program, args, input) => ran('nsenter', ['-n', '-t', `${holder.pid}`, '--', program, ...args], input),
     close: async () => {
-      const gone = once(holder, 'exit');
+      const gone = ended(holder);
       holder.stdin.end();
       await gone;
     },

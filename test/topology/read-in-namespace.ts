@@ -1,9 +1,9 @@
 // A program for read.test.ts: builds bridges in the network namespace that it runs in, reads the host there, prints it.
 import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { printDiagnostic } from '../../src/model/diagnostic.ts';
 import { printHost } from '../../src/topology/print-host.ts';
 import { readHost } from '../../src/topology/read.ts';
+import { nextWords } from '../support/child.ts';
 
 const commands: readonly string[] = [
   'link add virbr6 type bridge',
@@ -27,7 +27,7 @@ const other = spawn('unshare', ['-n', 'sh', '-c', 'echo ready; exec sleep 60'], 
   stdio: ['ignore', 'pipe', 'inherit'],
 });
 try {
-  await once(other.stdout, 'data');
+  await nextWords(other);
   for (const command of commands) execFileSync('ip', command.split(' '));
   execFileSync('ip', ['link', 'set', 'inside', 'netns', String(other.pid)]);
   execFileSync('ip', ['link', 'add', 'a"$(id)', 'type', 'bridge']);

@@ -2,7 +2,8 @@
 // is held against what the kernel then does with a connection from the other end of a wire.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { enabling, other, port, until } from './enabling.ts';
+import { until } from '../support/until.ts';
+import { enabling, other, port } from './enabling.ts';
 import { needsUfw, server } from './ufw-machine.ts';
 
 suite('ufw enable', { skip: needsUfw }, () => {
@@ -112,7 +113,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
       const again = await machine.cliBySession(port, server[family], 'ufw', 'enable', '--yes');
       assert.deepEqual([again.code, again.stderr], [0, 'ufw is on already\n']);
       if (family === 6) return;
-      await until(() => machine.timers().length === 0);
+      await until(() => machine.timers().length === 0, 'nothing waits any more', 100);
       assert.equal(isOn(), true);
       assert.equal(await reached(), 'yes yes no no');
     });
@@ -121,7 +122,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
   test('not confirmed: a process of its own turns it off again', async () => {
     assert.equal((await enableHere('--allow-ssh', '--confirm', '3s')).code, 0);
     assert.equal(await reached(), 'yes yes no no');
-    await until(() => !isOn());
+    await until(() => !isOn(), 'ufw is off', 100);
     assert.equal(await reached(), 'yes yes yes yes');
     assert.match(machine.read('/etc/ufw/ufw.conf'), /^ENABLED=no$/m);
     assert.doesNotMatch(machine.inServer('iptables-save', []), /ufw-user-input/);
@@ -130,14 +131,14 @@ suite('ufw enable', { skip: needsUfw }, () => {
   test('killed right after it was turned on, with its session: it is off again as well', async () => {
     machine.inServer('ufw', ['allow', `${port}/tcp`]);
     const running = enableHere('--confirm', '4s');
-    await until(() => machine.inServer('iptables-save', []).includes('--dport 2222 -j ACCEPT'), 20);
+    await until(() => machine.inServer('iptables-save', []).includes('--dport 2222 -j ACCEPT'), 'its rule is loaded');
     const [pid = ''] = machine
       .inServer('pgrep', ['-f', `^${process.execPath} .*ufw enable --yes --confirm 4s$`])
       .split('\n');
     machine.kill(Number(pid));
     assert.notEqual((await running).code, 0);
-    await until(() => isOn());
-    await until(() => !isOn());
+    await until(isOn, 'ufw is on', 100);
+    await until(() => !isOn(), 'ufw is off again', 100);
     assert.equal(await reached(), 'yes yes yes yes');
   });
 

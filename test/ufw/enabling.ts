@@ -1,7 +1,5 @@
 // What the tests of `ufw enable` begin with: a machine with an sshd and a listener that is none, as fresh for every test.
-import assert from 'node:assert/strict';
 import { after, afterEach, before } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Run } from '../support/run-cli.ts';
 import { server, UfwMachine } from './ufw-machine.ts';
 
@@ -37,13 +35,4 @@ export function enabling(): Enabling {
     enableHere: (...more) => machine.cliBySession(port, server[4], 'ufw', 'enable', '--yes', ...more),
     isOn: () => machine.isOn(),
   };
-}
-
-/** @throws when it does not happen within 20 seconds */
-export async function until(holds: () => boolean, every = 100): Promise<void> {
-  const end = Date.now() + 20_000;
-  while (!holds()) {
-    assert.ok(Date.now() < end, 'it did not happen within 20 seconds');
-    await pause(every);
-  }
 }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
-import { port, until } from './enabling.ts';
+import { until } from '../support/until.ts';
+import { port } from './enabling.ts';
 import { needsUfw, server, UfwMachine } from './ufw-machine.ts';
 
 /** It closes the port behind our back; a file in /run says how it is to be turned off. */
@@ -55,7 +56,7 @@ suite('closed after all', { skip: needsUfw }, () => {
       } finally {
         rmSync(machine.path(`/run/${file}`));
       }
-      await until(() => !machine.hasFilter());
+      await until(() => !machine.hasFilter(), 'its rules are gone', 100);
       assert.equal(await machine.reaches(port, 4), true);
     });
   }

@@ -1,7 +1,6 @@
 // Two machines in namespaces: a server with files of ufw of its own, a real sshd, a real ufw; and a client, connected by a
 // wire. What the server changes of ufw's files, of /run and of its kernel settings is gone with it.
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   appendFileSync,
   copyFileSync,
@@ -17,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Access } from '../../src/machine/access.ts';
+import { ended, nextWords } from '../support/child.ts';
 import { program, type Run, type RunOptions, runProgram } from '../support/run-cli.ts';
 
 /** For `node:test`: the reason to skip, or false. */
@@ -110,7 +110,7 @@ export class UfwMachine {
     mkdirSync(rootSsh, { recursive: true, mode: 0o700 });
     const holder = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#holders.push(holder);
-    await once(holder.stdout, 'data');
+    await nextWords(holder);
   }
 
   #connect(): void {
@@ -311,7 +311,7 @@ export class UfwMachine {
 
   async stopSshd(): Promise<void> {
     for (const child of this.#children.splice(0)) {
-      const gone = once(child, 'exit');
+      const gone = ended(child);
       child.kill('SIGTERM');
       await gone;
     }
@@ -350,7 +350,7 @@ export class UfwMachine {
     for (const child of this.#children) child.kill('SIGTERM');
     await Promise.all(
       this.#holders.map(async (holder) => {
-        const gone = once(holder, 'exit');
+        const gone = ended(holder);
         holder.stdin.end();
         await gone;
       }),

@@ -37,7 +37,7 @@ export type CollectOptions = {
 
 /** @throws Error when it takes too long */
 export async function collect(source: Source, options: CollectOptions = {}): Promise<Collected> {
-  const { cursor, enough, timeoutMs = 20_000, signal } = options;
+  const { cursor, enough, timeoutMs = 60_000, signal } = options;
   const collected = new Collected();
   collected.cursor = cursor;
   const abort = new AbortController();

@@ -1,9 +1,10 @@
 // A journald of a test's own: the real one, in a mount namespace with a /run of its own. It reads the machine's kernel
 // ring as every journald does. systemd need not run for that.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, globSync, mkdirSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { ended, nextWords } from '../support/child.ts';
+import { until } from '../support/until.ts';
 import { needsRing } from './ring.ts';
 
 const program = ['/lib/systemd/systemd-journald', '/usr/lib/systemd/systemd-journald'].find((path) => existsSync(path));
@@ -30,11 +31,10 @@ export class Journald {
   static async start(): Promise<Journald> {
     const argv = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', program ?? ''];
     const child = spawn('unshare', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
-    await once(child.stdout, 'data');
+    await nextWords(child);
     const journald = new Journald(child);
-    while (globSync('*/system.journal', { cwd: journald.directory }).length === 0) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const files = () => globSync('*/system.journal', { cwd: journald.directory });
+    await until(() => files().length > 0, 'journald has a journal');
     return journald;
   }
 
@@ -44,13 +44,13 @@ export class Journald {
   }
 
   async say(word: Word): Promise<void> {
-    const answer = once(this.#child.stdout, 'data');
+    const answer = nextWords(this.#child);
     this.#child.stdin.write(`${word}\n`);
     await answer;
   }
 
   async end(): Promise<void> {
-    const gone = once(this.#child, 'exit');
+    const gone = ended(this.#child);
     this.#child.stdin.end();
     await gone;
   }

@@ -1,11 +1,11 @@
 // The kernel's ring for tests. It belongs to the whole machine: never cleared, never flooded; those who fill it take turns
 // and are slow enough for everybody else who reads along.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { joinLabs, type Membership } from '../../src/lab/registry.ts';
+import { ended, nextWords } from '../support/child.ts';
 
 /** The reason to skip, or false. */
 export const needsRing: string | false = ringProblem();
@@ -65,13 +65,12 @@ export async function lockRing(): Promise<RingLock> {
   const holder = spawn('flock', ['--timeout', '420', '/run/bridgekeeper/ring.lock', 'sh', '-c', 'echo; exec cat'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const refused = once(holder, 'exit').then(() => 'refused');
-  if ((await Promise.race([once(holder.stdout, 'data'), refused])) === 'refused') {
-    throw new Error('the kernel ring has been in use by other tests for seven minutes');
-  }
+  await nextWords(holder).catch((cause) => {
+    throw new Error('the kernel ring has been in use by other tests for seven minutes', { cause });
+  });
   return {
     release: async () => {
-      const gone = once(holder, 'exit');
+      const gone = ended(holder);
       holder.stdin.end();
       await gone;
     },
@@ -105,7 +104,7 @@ export class Chatter {
     const rule = `table ip t {\n chain c {\n type filter hook input priority 0; udp sport != 9 counter log prefix "${prefix}"\n }\n}\n`;
     const script = 'ip link set lo up && nft -f - <<E\n'.concat(rule, 'E\necho; exec python3 -c "$1"');
     const child = spawn('unshare', ['-n', 'sh', '-c', script, 'sh', sender], { stdio: ['pipe', 'pipe', 'inherit'] });
-    await once(child.stdout, 'data');
+    await nextWords(child);
     return new Chatter(prefix, membership, child);
   }
 
@@ -129,14 +128,13 @@ export class Chatter {
   }
 
   async #ask(words: string): Promise<string> {
-    const done = once(this.#child.stdout, 'data');
+    const answer = nextWords(this.#child);
     this.#child.stdin.write(`${words}\n`);
-    const [answer] = await done;
-    return String(answer);
+    return answer;
   }
 
   async stop(): Promise<void> {
-    const gone = once(this.#child, 'exit');
+    const gone = ended(this.#child);
     this.#child.stdin.end();
     await gone;
     await this.#membership.leave();

@@ -1,10 +1,11 @@
 // A rsyslogd of a test's own: the real one, with Debian's rules for kern.log and ufw.log and its files somewhere else. It
 // touches nothing of the machine but the kernel's ring, which it reads.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ended } from '../support/child.ts';
+import { until } from '../support/until.ts';
 import { needsRing } from './ring.ts';
 
 const program = ['/usr/sbin/rsyslogd', '/sbin/rsyslogd'].find((path) => existsSync(path));
@@ -76,12 +77,11 @@ export class Rsyslog {
     const fed = isRelayed
       ? spawn('python3', ['-c', relay, klog], { stdio: ['ignore', 'ignore', 'ignore'] })
       : undefined;
-    while (isRelayed && !existsSync(klog)) await sleep(5);
+    if (isRelayed) await until(() => existsSync(klog), 'the relay is there', 5);
     const child = spawn(program ?? '', ['-n', '-f', file, '-i', pid], { stdio: ['ignore', 'ignore', 'inherit'] });
     const rsyslog = new Rsyslog(directory, child, fed);
-    const deadline = Date.now() + 10_000;
     // it writes what is in the ring at its start
-    while (!existsSync(rsyslog.kern) && child.exitCode === null && Date.now() < deadline) await sleep(20);
+    await until(() => existsSync(rsyslog.kern) || child.exitCode !== null, 'rsyslogd writes');
     if (child.exitCode !== null) throw new Error(`rsyslogd ended with ${child.exitCode}`);
     return rsyslog;
   }
@@ -99,9 +99,9 @@ export class Rsyslog {
     await sleep(300); // until then it writes to the old ones
   }
 
-  /** Waits for lines with this text, at most ten seconds; how many there are. */
+  /** Waits for lines with this text, at most a minute; how many there are. */
   async lines(path: string, text: string, count: number): Promise<number> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const found = existsSync(path) ? readFileSync(path, 'latin1').split(text).length - 1 : 0;
       if (found >= count || Date.now() > deadline) return found;
@@ -112,7 +112,7 @@ export class Rsyslog {
   async stop(): Promise<void> {
     this.#relay?.kill('SIGKILL');
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = once(this.#child, 'exit');
+    const gone = ended(this.#child);
     this.#child.kill('SIGTERM');
     await gone;
   }

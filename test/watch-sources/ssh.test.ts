@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +18,7 @@ import { packings } from '../../src/watch/sources/older-copies.ts';
 import { checkedPath, remoteFiles } from '../../src/watch/sources/remote-files.ts';
 import { remoteDmesg, remoteKmsg } from '../../src/watch/sources/remote-ring.ts';
 import type { Cursor, Source, SourceRecord } from '../../src/watch/sources/source.ts';
+import { ended } from '../support/child.ts';
 import { type Collected, collect, textOf } from './collected.ts';
 import { FakeSsh } from './fake-ssh.ts';
 import { Journald, needsJournald } from './journald.ts';
@@ -68,7 +68,7 @@ describe('what a remote shell is given', () => {
     });
     await sleep(100);
     assert.equal(child.exitCode, null);
-    const gone = once(child, 'exit');
+    const gone = ended(child);
     child.stdin?.end();
     const [, signal] = await gone;
     assert.equal(signal, 'SIGTERM');

@@ -1,13 +1,13 @@
 // ulogd2's JSON: lines that the real one wrote, and the real one itself where it is installed.
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ulogd } from '../../src/watch/sources/ulogd.ts';
 import { parseUlogdLine } from '../../src/watch/sources/ulogd-line.ts';
+import { ended } from '../support/child.ts';
 import { collect } from './collected.ts';
 
 /** ulogd 2.0.8, what is not needed left out. */
@@ -114,7 +114,7 @@ describe('the real ulogd2', { skip }, () => {
     while (!existsSync(json()) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
   });
   after(async () => {
-    const gone = once(daemon, 'exit');
+    const gone = ended(daemon);
     daemon.stdin?.end('stop\n');
     await gone;
     rmSync(directory, { recursive: true });

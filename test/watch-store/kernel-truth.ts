@@ -1,7 +1,7 @@
 // What the kernel logged, by a reader that has nothing of this program in it: cat(1) on /dev/kmsg, which dies of a loss.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { ended } from '../support/child.ts';
 
 export type TrueLine = { readonly us: number; readonly text: string };
 
@@ -19,7 +19,7 @@ export class KernelTruth {
   /** All records of the ring, in its order. @throws Error when some were lost */
   async stop(): Promise<readonly TrueLine[]> {
     if (this.#child.exitCode !== null) throw new Error('cat(1) was too slow for /dev/kmsg');
-    const gone = once(this.#child, 'exit');
+    const gone = ended(this.#child);
     this.#child.kill();
     await gone;
     return readFileSync(this.#file, 'latin1')

@@ -71,7 +71,7 @@ export class KilledProgram {
 
   async ended(): Promise<number | null> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
     const [code] = await once(child, 'close');
     return code;
   }

@@ -2,7 +2,6 @@
 // `events` shows it among the events.
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type KnownGap, type StoredEvent, StoreReader } from '../../src/watch/store/store-reader.ts';
+import { ended } from '../support/child.ts';
 import { Chatter, lockRing, needsRing, type RingLock, turnRingOver, watchNumbers } from '../watch-sources/ring.ts';
 
 const program = join(import.meta.dirname, '../../bin/bridgekeeper');
@@ -40,7 +40,7 @@ describe('watch, and the ring goes round', { skip: needsRing }, () => {
     const child = watching;
     watching = undefined;
     if (child === undefined || child.exitCode !== null) return;
-    const gone = once(child, 'exit');
+    const gone = ended(child);
     child.kill('SIGCONT');
     child.kill('SIGINT');
     await gone;
