@@ -50,6 +50,7 @@ export class Follower {
   readonly #portsPace = new Pace(soonMs, soonShare);
   readonly #hostPace = new Pace(lateMs, lateShare);
   readonly #rulesPace = new Pace(lateMs, lateShare);
+  readonly #switchesPace = new Pace(soonMs);
   readonly #retryPace = new Pace(soonMs);
   readonly #standing = {
     faults: new Standing<Happening>(),
@@ -192,7 +193,8 @@ export class Follower {
   async #lookAtSwitches(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
     const { ground } = this.#inStep;
     if (ground === undefined) return;
-    const found = await this.#switchDrift();
+    if (!isAll && !reasons.has('others') && !this.#switchesPace.isDue()) return;
+    const found = await this.#switchesPace.timed(() => this.#switchDrift());
     const isNew = found.some(({ words }) => !this.#isStanding('switches', words));
     if (isNew && applied.restoresDrift) await this.#restore('switches', found, applied);
     else this.#tellDrift('switches', found);

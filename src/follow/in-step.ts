@@ -142,13 +142,14 @@ export class InStep {
   /** Names that are new are nobody's yet, also while the rules already open them. */
   async #close(devices: readonly BridgePort[]): Promise<void> {
     const strange = this.#managed(devices).filter(({ name }) => !this.#kinds.has(name));
-    if (strange.length > 0) await this.#presence.close(strange.map(({ name }) => name));
+    if (strange.length > 0) await this.#presence.close(strange);
   }
 
   /** The devices on managed bridges that were looked at may pass as what the rules say of their names. */
   async #admit(devices: readonly BridgePort[]): Promise<void> {
-    const guests = [...this.#kinds].filter(([, kind]) => kind === 'guest').map(([name]) => name);
-    await this.#presence.update({ guests, ports: this.#managed(devices) });
+    const guests: string[] = [];
+    for (const [name, kind] of this.#kinds) if (kind === 'guest') guests.push(name);
+    await this.#presence.update({ guests, ports: this.#managed(devices) }, devices);
   }
 
   /** Nobody looks any more: names alone count again. */

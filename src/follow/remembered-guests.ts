@@ -6,7 +6,7 @@ import { allPorts, type Host, type Port } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
 
 export class RememberedGuests {
-  #before: { readonly host: Host; readonly indices: ReadonlyMap<string, number> } | undefined;
+  #before: { readonly host: Host; readonly devices: readonly BridgePort[]; readonly hasGuests: boolean } | undefined;
 
   /**
    * The host with the guests that are known to be there.
@@ -19,12 +19,11 @@ export class RememberedGuests {
     diagnostics: readonly Diagnostic[],
     inhabited: ReadonlySet<string>,
   ): Host {
-    const indices = new Map(devices.map(({ name, index }) => [name, index]));
     const refused = diagnostics.find(({ code }) => code === 'libvirt-refused');
-    const lost = this.#lost(host, indices);
+    const lost = this.#lost(host, devices);
     const isSaid = allPorts(host).some(({ guest }) => guest !== undefined);
     if (isSaid || (refused === undefined && lost.size === 0 && !this.#isUnheard(host, inhabited))) {
-      this.#before = { host, indices };
+      this.#before = { host, devices, hasGuests: isSaid };
       return host;
     }
     if (this.#before === undefined) {
@@ -42,15 +41,22 @@ export class RememberedGuests {
   }
 
   /** Ports whose guest was known, which are the same devices still, and which nobody names now. */
-  #lost(host: Host, indices: ReadonlyMap<string, number>): ReadonlyMap<string, Port> {
-    const now = new Map(allPorts(host).map((port) => [port.name, port]));
-    const before = this.#before === undefined ? [] : allPorts(this.#before.host);
-    const lost = before.filter(({ name, guest }) => {
-      const isSame = indices.has(name) && indices.get(name) === this.#before?.indices.get(name);
-      return guest !== undefined && isSame && now.has(name) && now.get(name)?.guest === undefined;
+  #lost(host: Host, devices: readonly BridgePort[]): ReadonlyMap<string, Port> {
+    if (this.#before?.hasGuests !== true) return new Map();
+    const nameless = new Set(allPorts(host).flatMap(({ name, guest }) => (guest === undefined ? [name] : [])));
+    if (nameless.size === 0) return new Map();
+    const indices = indicesOf(devices);
+    const before = indicesOf(this.#before.devices);
+    const lost = allPorts(this.#before.host).filter(({ name, guest }) => {
+      const isSame = indices.has(name) && indices.get(name) === before.get(name);
+      return guest !== undefined && isSame && nameless.has(name);
     });
     return new Map(lost.map((port) => [port.name, port]));
   }
+}
+
+function indicesOf(devices: readonly BridgePort[]): ReadonlyMap<string, number> {
+  return new Map(devices.map(({ name, index }) => [name, index]));
 }
 
 function withGuests(host: Host, lost: ReadonlyMap<string, Port>, before: Host): Host {

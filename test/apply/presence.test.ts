@@ -19,8 +19,14 @@ suite('the table of present devices', () => {
       printPresenceChanges(two, later),
       `delete element bridge bk_present ports { "g1" . 5, "g2" . 6 }
 delete element bridge bk_present guests { "g1" }
-add element bridge bk_present ports { "g2" . 9, "g3" . 7 }
-add element bridge bk_present guests { "g3" }
+add set bridge bk_present ports {
+		type ifname . iface_index
+		elements = { "g2" . 9, "g3" . 7 }
+	}
+add set bridge bk_present guests {
+		type ifname
+		elements = { "g3" }
+	}
 `,
     );
     assert.equal(printPresenceChanges(two, two), '');
@@ -38,10 +44,10 @@ add element bridge bk_present guests { "g3" }
     const table = new PresenceTable(accessTo(namespace));
     assert.equal(await table.isIntact(), false);
     for (const presence of [none, two, { ...two, guests: ['g2'] }, none, two]) {
-      await table.update(presence);
+      await table.update(presence, presence.ports);
       assert.equal(await table.isIntact(), true);
     }
-    await table.close(['g9']);
+    await table.close([port('g9', 9)]);
     assert.equal(await table.isIntact(), true);
     const { stdout } = await mustRun(namespace, 'nft', ['-j', 'list', 'table', 'bridge', 'bk_present']);
     assert.equal(isPresence(JSON.parse(stdout), { ...two, guests: ['g1', 'g2', 'g9'] }), true);
@@ -55,11 +61,38 @@ add element bridge bk_present guests { "g3" }
       await mustRun(namespace, 'nft', argv);
       assert.equal(await table.isIntact(), false, argv.join(' '));
       table.forget();
-      await table.update(two);
+      await table.update(two, two.ports);
       assert.equal(await table.isIntact(), true);
     }
     await table.remove();
     assert.equal((await namespace.run('nft', ['list', 'table', 'bridge', 'bk_present'])).code, 1);
+  });
+
+  test('who is gone stays in the table until that costs little or closes somebody else', {
+    skip: needsRoot,
+  }, async (t) => {
+    const namespace = await freshNamespace();
+    t.after(() => namespace.close());
+    const table = new PresenceTable(accessTo(namespace));
+    const holds = async (presence: Presence): Promise<boolean> => {
+      const { stdout } = await mustRun(namespace, 'nft', ['-j', 'list', 'table', 'bridge', 'bk_present']);
+      return isPresence(JSON.parse(stdout), presence);
+    };
+    const one: Presence = { guests: ['g1'], ports: [port('g1', 5), port('up', 2)] };
+    await table.update(two, two.ports);
+    await table.update(one, one.ports);
+    assert.ok((await holds(two)) && (await table.isIntact()));
+    // a device with its name that is no guest's must pass
+    await table.update(one, [...one.ports, port('g2', 8)]);
+    assert.ok((await holds(one)) && (await table.isIntact()));
+    await table.update(two, two.ports);
+    // the very device that passed is closed as soon as its name is nobody's
+    await table.close([port('g2', 6)]);
+    assert.ok(await holds({ ...two, ports: two.ports.filter(({ name }) => name !== 'g2') }));
+    const many = Array.from({ length: 300 }, (_, at) => port(`m${at}`, 100 + at));
+    await table.update({ guests: two.guests, ports: [...two.ports, ...many] }, []);
+    await table.update(one, one.ports);
+    assert.ok(await holds(one), 'of many nothing stays');
   });
 
   test('devices on bridges, with their numbers; a name that no rule can have is left out', {
