@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { type EventData, run, type TestsStream } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { descendants, endAll, processes } from './processes.ts';
 
 export const root = join(import.meta.dirname, '..');
 
@@ -116,14 +117,12 @@ const graceMs = 60_000;
 export async function runFile(file: string, env: NodeJS.ProcessEnv, deadlineMs: number): Promise<FileReport> {
   const begin = performance.now();
   const reader = new Reader(file);
-  const abort = new AbortController();
   const stream = run({
     files: [join(root, file)],
     isolation: 'process',
     execArgv: ['--import', join(import.meta.dirname, 'test-process.ts')],
     env: { ...env, BRIDGEKEEPER_TEST_FILE_MS: `${deadlineMs}` },
     cwd: root,
-    signal: abort.signal,
   });
   reader.listen(stream);
   const isOver = (async () => {
@@ -131,7 +130,7 @@ export async function runFile(file: string, env: NodeJS.ProcessEnv, deadlineMs: 
     return true;
   })();
   if (!(await endsWithin(isOver, deadlineMs + graceMs))) {
-    abort.abort();
+    endTree(file);
     if (!(await endsWithin(isOver, graceMs)))
       reader.failures.push({ name: file, text: 'it hangs, and cannot be ended' });
   }
@@ -140,6 +139,13 @@ export async function runFile(file: string, env: NodeJS.ProcessEnv, deadlineMs: 
   if (passed + failures.length + skips.length === 0)
     failures.push({ name: file, text: 'there are no tests in this file' });
   return { file, ms: performance.now() - begin, passed, failures, skips, seen, output, kernelRuns };
+}
+
+/** The file's process, which waits for something without running any code, and all that it started. */
+function endTree(file: string): void {
+  const all = processes();
+  const own = all.filter(({ parent, command }) => parent === process.pid && command.includes(file));
+  endAll(own.flatMap((one) => [one, ...descendants(all, one.pid)]));
 }
 
 async function endsWithin(isOver: Promise<boolean>, ms: number): Promise<boolean> {

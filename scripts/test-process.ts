@@ -1,29 +1,9 @@
 // Loaded into the process of every test file before the file. A file must end: one that hangs, and processes that a file left
 // running with its output open, would hold up the whole run without a word, for node:test waits for both.
-import { type Dirent, fstatSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import { fstatSync, readlinkSync, writeSync } from 'node:fs';
 import { afterEach, beforeEach, type SuiteContext, type TestContext } from 'node:test';
 import { isMainThread } from 'node:worker_threads';
-
-type Process = { readonly pid: number; readonly parent: number; readonly command: string };
-
-/** All processes that can be read; those that end meanwhile are left out. */
-function processes(): readonly Process[] {
-  const isNumber = ({ name }: Dirent): boolean => /^\d+$/.test(name);
-  return readdirSync('/proc', { withFileTypes: true })
-    .filter(isNumber)
-    .flatMap(({ name }) => {
-      try {
-        // proc(5): `pid (comm) state ppid ...`; comm may have any character.
-        const [, parent] = readFileSync(`/proc/${name}/stat`, 'latin1')
-          .replace(/^.*\) /s, '')
-          .split(' ');
-        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-        return [{ pid: Number(name), parent: Number(parent), command }];
-      } catch {
-        return [];
-      }
-    });
-}
+import { descendants, endAll, type Process, processes } from './processes.ts';
 
 /** Whose standard output or error is this process's own pipe or socket. */
 function sharesOutput({ pid }: Process, outputs: ReadonlySet<string>): boolean {
@@ -46,23 +26,12 @@ function ownOutputs(): ReadonlySet<string> {
   );
 }
 
-function descendants(all: readonly Process[], of: number): readonly Process[] {
-  return all.filter(({ parent }) => parent === of).flatMap((child) => [child, ...descendants(all, child.pid)]);
-}
-
 /** Ends what this file started, or what holds its output, and says so. */
 function endOthers(): void {
   const all = processes().filter(({ pid }) => pid !== process.pid && pid !== process.ppid);
   const outputs = ownOutputs();
   const ended = new Set([...descendants(all, process.pid), ...all.filter((one) => sharesOutput(one, outputs))]);
-  for (const { pid, command } of ended) {
-    try {
-      process.kill(pid, 'SIGKILL');
-      say(`left running, ended now: ${pid} ${command}`);
-    } catch {
-      // It has ended by itself.
-    }
-  }
+  for (const { pid, command } of endAll(ended)) say(`left running, ended now: ${pid} ${command}`);
 }
 
 function say(text: string): void {

@@ -156,7 +156,7 @@ function registered(): readonly number[] {
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   while (!holds() && Date.now() < deadline) await sleep(20);
   assert.ok(holds(), what);
 }

@@ -24,10 +24,10 @@ test('of the usual files that are not there one line tells, and they are followe
   const said = { out: '', err: '' };
   child.stdout.on('data', (chunk) => (said.out += chunk));
   child.stderr.on('data', (chunk) => (said.err += chunk));
-  for (let waited = 0; waited < 100 && !said.err.includes('following'); waited++) await sleep(100);
+  for (let waited = 0; waited < 600 && !said.err.includes('following'); waited++) await sleep(100);
   await sleep(500);
   appendFileSync(`/proc/${child.pid}/root/var/log/ufw.log`, firstLine.replace('RULE 16', 'LATE 16').concat('\n'));
-  for (let waited = 0; waited < 100 && !said.out.includes('LATE 16'); waited++) await sleep(100);
+  for (let waited = 0; waited < 600 && !said.out.includes('LATE 16'); waited++) await sleep(100);
   child.kill('SIGINT');
   await ended(child);
   const absent = said.err.split('\n').filter((line) => line.includes('/var/log/') && !line.startsWith('following'));
@@ -67,9 +67,9 @@ test('a file that becomes a pipe keeps nobody waiting', async (t) => {
   t.after(() => child.kill('SIGKILL'));
   let said = '';
   child.stderr.on('data', (chunk) => (said += chunk));
-  for (let waited = 0; waited < 100 && !said.includes('ENOENT'); waited++) await sleep(100);
+  for (let waited = 0; waited < 600 && !said.includes('ENOENT'); waited++) await sleep(100);
   execFileSync('mkfifo', [pipe]);
-  for (let waited = 0; waited < 100 && !said.includes('is no file'); waited++) await sleep(100);
+  for (let waited = 0; waited < 600 && !said.includes('is no file'); waited++) await sleep(100);
   assert.match(said, /kern\.log is no file/);
   child.kill('SIGINT');
   const [code] = await ended(child);
@@ -120,9 +120,9 @@ test('an event has one form: as it comes, as it is kept, and as another one show
   t.after(() => following.kill('SIGKILL'));
   let shown = '';
   following.stdout.on('data', (chunk) => (shown += chunk));
-  for (let waited = 0; waited < 100 && !shown.includes('\n'); waited++) await sleep(100);
+  for (let waited = 0; waited < 600 && !shown.includes('\n'); waited++) await sleep(100);
   const second = await runCli(['watch', '-', '--store', ...json], { input: end });
-  for (let waited = 0; waited < 100 && shown.trimEnd().split('\n').length < 14; waited++) await sleep(100);
+  for (let waited = 0; waited < 600 && shown.trimEnd().split('\n').length < 14; waited++) await sleep(100);
   following.kill('SIGINT');
   const kept = await runCli(['events', ...json]);
   const events = (text: string): readonly Record<string, unknown>[] =>
@@ -161,7 +161,7 @@ test('host and policy are read again when they change; a version with faults cha
     const before = said.out.length;
     await sleep(1_100);
     child.stdin.write(`${firstLine}\n`);
-    for (let waited = 0; waited < 100 && !said.out.slice(before).endsWith('\n'); waited++) await sleep(100);
+    for (let waited = 0; waited < 600 && !said.out.slice(before).endsWith('\n'); waited++) await sleep(100);
     return said.out.slice(before);
   };
   assert.match(await shown(), /vk63 \(kali3\)/);

@@ -95,7 +95,7 @@ class Collector {
   }
 
   async until(count: number): Promise<void> {
-    for (let attempt = 0; attempt < 200 && this.lines().length < count; attempt++) await sleep(50);
+    for (let attempt = 0; attempt < 1200 && this.lines().length < count; attempt++) await sleep(50);
   }
 }
 
@@ -208,7 +208,7 @@ test('a dmesg that failed once is no empty ring', async (t) => {
   collector.start();
   await collector.until(5);
   collector.failOnce();
-  for (let attempt = 0; attempt < 200 && !collector.hasFailed; attempt++) await sleep(50);
+  for (let attempt = 0; attempt < 1200 && !collector.hasFailed; attempt++) await sleep(50);
   assert.ok(collector.hasFailed);
   await sleep(300);
   collector.showRing(from(1, 7));
@@ -333,7 +333,7 @@ test('the real ring: every LOG line once, over a restart', { skip: needsRing }, 
   collector.start();
   await chatter.send(100, 200);
   const own = (): readonly string[] => collector.lines().filter((line) => line.includes(chatter.prefix));
-  for (let attempt = 0; attempt < 100 && own().length < 300; attempt++) await sleep(50);
+  for (let attempt = 0; attempt < 1200 && own().length < 300; attempt++) await sleep(50);
   await sleep(300);
   assert.equal(own().length, 300);
   assert.equal(new Set(own()).size, 300);

@@ -120,7 +120,7 @@ describe('libvirt and the daemon', { skip: needsLibvirt }, () => {
     assert.match(await rules(), new RegExp(`"${port}" \\. 52:54:00:20:00:01 \\. 10\\.0\\.0\\.11\\b`));
     const listening = async () =>
       (await host.run('sh', ['-c', 'grep -lz "^e[v]ent$" /proc/[0-9]*/cmdline | wc -l'])).stdout;
-    for (let turn = 0; turn < 150 && Number(await listening()) === 0; turn++) await sleep(100);
+    for (let turn = 0; turn < 600 && Number(await listening()) === 0; turn++) await sleep(100);
     assert.ok(Number(await listening()) > 0, 'virsh event runs again');
   });
 

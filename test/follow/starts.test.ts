@@ -36,7 +36,7 @@ suite('guests come and go while frames flow', { skip: needsRoot }, () => {
   });
 
   const until = (words: RegExp, from: number) =>
-    serving.until((heard) => heard.kind === 'port' && words.test(heard.words), 20_000, from);
+    serving.until((heard) => heard.kind === 'port' && words.test(heard.words), 60_000, from);
 
   const gone = async (): Promise<void> => {
     const from = serving.heard.length;

@@ -168,9 +168,9 @@ describe('the end of Bridgekeeper', { skip }, () => {
 });
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 60_000;
   while (!(await holds()) && Date.now() < deadline) await sleep(10);
-  assert.ok(await holds(), 'still not after 5 s');
+  assert.ok(await holds(), 'still not after a minute');
 }
 
 async function processesNamed(command: string): Promise<readonly string[]> {

@@ -39,7 +39,7 @@ describe('a scene of two linked bridges', { skip }, () => {
     const ways = ends.flatMap((from) => ends.filter((to) => to !== from).map((to) => [from, to] as const));
     const answers = await Promise.all(
       ways.map(([from, to], ident) =>
-        lab.node(from).ping({ address: address(to), ident, sequence: 1 }, { timeoutMs: 2000 }),
+        lab.node(from).ping({ address: address(to), ident, sequence: 1 }, { timeoutMs: 20_000 }),
       ),
     );
     assert.equal(answers.length, 20);
@@ -157,7 +157,7 @@ describe('a scene of two linked bridges', { skip }, () => {
         await guest(0).open('eth0');
         await guest(1).open('eth0');
         await guest(0).send([{ ifname: 'eth0', bytes }]);
-        assert.equal(await guest(1).waitForFrames(1, { timeoutMs: 1000 }), 1);
+        assert.equal(await guest(1).waitForFrames(1, { timeoutMs: 20_000 }), 1);
         const { frames, dropped } = await guest(1).captured();
         assert.equal(dropped, 0);
         assert.deepEqual(
@@ -223,7 +223,7 @@ describe('a scene of two linked bridges', { skip }, () => {
       ] as const) {
         await lab.rebuild(linkedBridges(bridges, guests));
         const address = ip('192.168.50.1');
-        const { answered } = await guest(guests - 1).ping({ address, ident: 1, sequence: 1 }, { timeoutMs: 1000 });
+        const { answered } = await guest(guests - 1).ping({ address, ident: 1, sequence: 1 }, { timeoutMs: 20_000 });
         assert.ok(answered, `${bridges} bridges, ${guests} guests`);
         assert.throws(() => guest(guests));
       }
@@ -316,6 +316,6 @@ function hexOf(bytes: Uint8Array | undefined): string {
 }
 
 async function captureAll(agent: Agent, count: number) {
-  await agent.waitForFrames(count, { timeoutMs: 5000 });
+  await agent.waitForFrames(count, { timeoutMs: 20_000 });
   return agent.captured();
 }

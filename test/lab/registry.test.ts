@@ -200,7 +200,7 @@ function commandLine(pid: string): readonly string[] {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 60_000;
   while (!holds() && Date.now() < deadline) await sleep(10);
-  assert.ok(holds(), 'still not after 5 s');
+  assert.ok(holds(), 'still not after a minute');
 }

@@ -59,7 +59,7 @@ export async function openLogBench(): Promise<LogBench> {
     const before = await log.mark();
     await sender.send(frame);
     const isOurs = ({ text }: { readonly text: string }) => text.startsWith(`${run} `);
-    const lines = await log.linesUntil(before, (found) => found.filter(isOurs).length >= wanted, { timeoutMs: 2_000 });
+    const lines = await log.linesUntil(before, (found) => found.filter(isOurs).length >= wanted, { timeoutMs: 20_000 });
     return lines.filter(isOurs).map(({ text }) => text);
   };
   const kept = opened.move();

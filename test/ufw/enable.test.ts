@@ -92,7 +92,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
         '--allow-ssh',
         '--yes',
         '--confirm',
-        '12s',
+        '20s',
       );
       assert.equal(code, 0, stderr);
       assert.match(stdout, /read back from the kernel: IPv4 and IPv6$/m);
@@ -120,7 +120,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
   }
 
   test('not confirmed: a process of its own turns it off again', async () => {
-    assert.equal((await enableHere('--allow-ssh', '--confirm', '3s')).code, 0);
+    assert.equal((await enableHere('--allow-ssh', '--confirm', '10s')).code, 0);
     assert.equal(await reached(), 'yes yes no no');
     await until(() => !isOn(), 'ufw is off', 100);
     assert.equal(await reached(), 'yes yes yes yes');
@@ -130,10 +130,10 @@ suite('ufw enable', { skip: needsUfw }, () => {
 
   test('killed right after it was turned on, with its session: it is off again as well', async () => {
     machine.inServer('ufw', ['allow', `${port}/tcp`]);
-    const running = enableHere('--confirm', '4s');
+    const running = enableHere('--confirm', '10s');
     await until(() => machine.inServer('iptables-save', []).includes('--dport 2222 -j ACCEPT'), 'its rule is loaded');
     const [pid = ''] = machine
-      .inServer('pgrep', ['-f', `^${process.execPath} .*ufw enable --yes --confirm 4s$`])
+      .inServer('pgrep', ['-f', `^${process.execPath} .*ufw enable --yes --confirm 10s$`])
       .split('\n');
     machine.kill(Number(pid));
     assert.notEqual((await running).code, 0);
@@ -212,7 +212,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
     const refused = await machine.cliFromClient('ufw', 'enable', ...access);
     assert.equal(refused.code, 5, refused.stderr);
     assert.match(refused.stdout, /session from 10\.99\.0\.2 by wire/);
-    const enabled = await machine.cliFromClient('ufw', 'enable', '--allow-ssh', '--confirm', '20s', ...access);
+    const enabled = await machine.cliFromClient('ufw', 'enable', '--allow-ssh', '--confirm', '60s', ...access);
     assert.equal(enabled.code, 0, enabled.stderr);
     assert.match(enabled.stderr, /bridgekeeper ufw confirm --access ssh:root@node/);
     assert.equal(await reached(), 'yes yes no no');

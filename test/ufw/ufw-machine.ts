@@ -18,6 +18,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Access } from '../../src/machine/access.ts';
 import { ended, nextWords } from '../support/child.ts';
 import { program, type Run, type RunOptions, runProgram } from '../support/run-cli.ts';
+import { until } from '../support/until.ts';
 
 /** For `node:test`: the reason to skip, or false. */
 export const needsUfw: string | false =
@@ -304,8 +305,7 @@ export class UfwMachine {
     });
     this.#children.push(daemon);
     const port = Number(lines.find((line) => line.startsWith('Port '))?.slice(5));
-    for (let tries = 0; tries < 100 && !this.listens(port); tries++)
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => this.listens(port), `somebody listens on port ${port}`, 50);
     return port;
   }
 
@@ -340,8 +340,7 @@ export class UfwMachine {
       'time.sleep(600)',
     ].join('\n');
     this.#children.push(spawn('nsenter', [...this.#enter(0), 'python3', '-c', script], { stdio: 'inherit' }));
-    for (let tries = 0; tries < 100 && !this.listens(port); tries++)
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => this.listens(port), `somebody listens on port ${port}`, 50);
   }
 
   async end(): Promise<void> {

@@ -412,7 +412,7 @@ describe('whatever happens, in any order', () => {
       for (let step = 0; step < 30; step++) await random.pick(actions)();
       whole();
       writer.append();
-      const deadline = Date.now() + 20_000;
+      const deadline = Date.now() + 60_000;
       while (collected.records.length < writer.written.length && Date.now() < deadline) await soon();
       await soon();
       abort.abort();

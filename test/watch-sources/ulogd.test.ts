@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { ulogd } from '../../src/watch/sources/ulogd.ts';
 import { parseUlogdLine } from '../../src/watch/sources/ulogd-line.ts';
 import { ended } from '../support/child.ts';
+import { until } from '../support/until.ts';
 import { collect } from './collected.ts';
 
 /** ulogd 2.0.8, what is not needed left out. */
@@ -110,8 +111,7 @@ describe('the real ulogd2', { skip }, () => {
       'ip link set lo up && nft -f "$1/rules" || exit 1; ulogd -c "$1/ulogd.conf" & daemon=$!; read go; ' +
       'ping -c 3 -i 0.01 127.0.0.1 >/dev/null; read stop; kill $daemon; wait $daemon';
     daemon = spawn('unshare', ['-n', 'sh', '-c', script, 'sh', directory], { stdio: ['pipe', 'ignore', 'inherit'] });
-    const deadline = Date.now() + 5_000;
-    while (!existsSync(json()) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => existsSync(json()), 'ulogd has made its file');
   });
   after(async () => {
     const gone = ended(daemon);

@@ -55,7 +55,7 @@ class Machine {
   }
 
   async untilAcknowledged(count: number): Promise<void> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 60_000;
     while (this.acknowledged.length < count && this.program.refusal === '') {
       assert.ok(Date.now() < deadline, `${this.acknowledged.length} of ${count} acknowledged`);
       await sleep(2);

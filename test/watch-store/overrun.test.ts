@@ -48,7 +48,7 @@ describe('watch, and the ring goes round', { skip: needsRing }, () => {
 
   /** Until so many of our lines are stored. */
   async function storedLines(count: number): Promise<readonly StoredEvent[]> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const found = ask((reader) => [...reader.events({ prefix: chatter.prefix }, 'stored')]) ?? [];
       if (found.length >= count) return found;

@@ -158,7 +158,7 @@ export class KernelBench {
     const before = await this.#log.mark();
     const sent = frames.map((bytes) => ({ ifname, bytes }));
     await this.agent.send(sent, 1);
-    const deadline = Date.now() + 2_000;
+    const deadline = Date.now() + 20_000;
     for (;;) {
       // veth hands a frame over before `send` comes back, but for a kernel with much to do
       await sleep(2);
@@ -172,7 +172,7 @@ export class KernelBench {
   async linesBy(action: () => Promise<unknown>): Promise<readonly Written[]> {
     const before = await this.#log.mark();
     await action();
-    return this.#own(await this.#log.linesUntil(before, (found) => this.#own(found).length > 0, { timeoutMs: 2_000 }));
+    return this.#own(await this.#log.linesUntil(before, (found) => this.#own(found).length > 0, { timeoutMs: 20_000 }));
   }
 
   #own(lines: readonly { readonly text: string }[]): readonly Written[] {
