@@ -54,17 +54,17 @@ export function printPresenceChanges(was: Presence, is: Presence): string {
   ].join('');
 }
 
-/** What of the first is not in the second. */
+/** What of the first is not in the second. Most ports are the very same objects in both. */
 export function notIn(ones: Presence, others: Presence): Presence {
   const guests = new Set(others.guests);
-  const ports = new Set(others.ports.map(portKey));
-  return {
-    guests: ones.guests.filter((name) => !guests.has(name)),
-    ports: ones.ports.filter((port) => !ports.has(portKey(port))),
-  };
+  const ports = new Set(others.ports);
+  const rest = new Map(ones.ports.flatMap((port) => (ports.has(port) ? [] : [[portKey(port), port] as const])));
+  const names = new Set([...rest.values()].map(({ name }) => name));
+  for (const port of others.ports) if (names.has(port.name)) rest.delete(portKey(port));
+  return { guests: ones.guests.filter((name) => !guests.has(name)), ports: [...rest.values()] };
 }
 
-export function portKey({ name, index }: PresentPort): string {
+function portKey({ name, index }: PresentPort): string {
   return `${name} ${index}`;
 }
 

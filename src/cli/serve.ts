@@ -1,7 +1,7 @@
 // `serve`: keeps the rules in step with the host until it is told to end. It loads no policy that was not applied.
 import { follow } from '../follow/follow.ts';
 import type { Happening, Told } from '../follow/happening.ts';
-import { keepRecord, printRecord } from '../follow/record.ts';
+import { keepRecords, printRecord } from '../follow/record.ts';
 import { escapedJson } from './escaped.ts';
 import { exitCodes } from './exit-codes.ts';
 import { siteOf } from './live-target.ts';
@@ -24,7 +24,14 @@ export async function serve({ policy, output, ...options }: ServeOptions): Promi
       abort.abort();
     });
   }
-  const told = (happening: Happening): void => tellOne(site.state, { at: Date.now(), happening }, output);
+  const told = (happenings: readonly Happening[]): void => {
+    const at = Date.now();
+    tellAll(
+      site.state,
+      happenings.map((happening) => ({ at, happening })),
+      output,
+    );
+  };
   const onReady = (again: () => void): void => {
     process.on('SIGHUP', again);
   };
@@ -33,14 +40,16 @@ export async function serve({ policy, output, ...options }: ServeOptions): Promi
 }
 
 /** On the disk first. A disk that is full keeps nobody from following. */
-function tellOne(state: string, told: Told, output: Format): void {
+function tellAll(state: string, told: readonly Told[], output: Format): void {
   try {
-    keepRecord(state, told);
+    keepRecords(state, told);
   } catch (cause) {
     tell(`cannot write ${state}/drift.log: ${(cause as Error).message}`);
   }
-  if (output === 'json') print(escapedJson(printRecord(told)));
-  else print(safeLines(lineOf(told)));
+  for (const one of told) {
+    if (output === 'json') print(escapedJson(printRecord(one)));
+    else print(safeLines(lineOf(one)));
+  }
 }
 
 /** The journal has times of its own; a file has not. */

@@ -1,11 +1,12 @@
 // The daemon: programs that wake it up, and one look after another until it is told to end. It believes nothing that they
 // say, and looks once a second also without them.
-import { existsSync, mkdirSync, watch } from 'node:fs';
+import { mkdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { withLock } from '../apply/live/lock.ts';
 import { followDirectory } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { makeStateDirectory, writing } from '../apply/live/state.ts';
+import { hasLibvirt } from '../topology/read-libvirt.ts';
 import { asideOf } from './aside.ts';
 import { ChangedLinks } from './changed-links.ts';
 import { Follower } from './follower.ts';
@@ -19,7 +20,7 @@ import { Wakes } from './wakes.ts';
 export type FollowOptions = {
   readonly site: Site;
   readonly policyFile: string;
-  readonly tell: (happening: Happening) => void;
+  readonly tell: (happenings: readonly Happening[]) => void;
   /** Called once; gives a function that makes everything be read again. */
   readonly onReady?: (again: () => void) => void;
 };
@@ -50,7 +51,9 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   try {
     onReady?.(() => wakes.wake('again'));
     await follower.look(new Set(['again']));
-    tell({ kind: 'following', words: `following this host; what happens is kept in ${join(site.state, 'drift.log')}` });
+    tell([
+      { kind: 'following', words: `following this host; what happens is kept in ${join(site.state, 'drift.log')}` },
+    ]);
     await ready.isReady();
     while (!signal.aborted) {
       const reasons = await wakes.next(lookEveryMs, signal);
@@ -64,7 +67,7 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
     enough.abort();
     await Promise.all(listening);
   }
-  tell({ kind: 'ended', words: 'not following any more; the rules stay as they are' });
+  tell([{ kind: 'ended', words: 'not following any more; the rules stay as they are' }]);
 }
 
 function listeners(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks): readonly Listener[] {
@@ -92,7 +95,7 @@ function listeners(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks): 
     {
       program: 'virsh',
       args: ['--quiet', '--readonly', '--connect', 'qemu:///system', 'event', '--loop', '--all'],
-      isPossible: () => libvirtSockets.some((path) => existsSync(path)),
+      isPossible: hasLibvirt,
       started: () => wakes.wake('guests'),
       heard: (text) => {
         if (guestEvents.test(text)) wakes.wake('guests');
@@ -100,8 +103,6 @@ function listeners(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks): 
     },
   ];
 }
-
-const libvirtSockets = ['/run/libvirt/libvirt-sock-ro', '/run/libvirt/virtqemud-sock-ro'];
 
 /** A name of a guest may look like one: then we look once too often. */
 const guestEvents = /event '(?:lifecycle|device-added|device-removed|agent-lifecycle)'/;

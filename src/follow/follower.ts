@@ -36,12 +36,13 @@ export type FollowerParts = {
   /** Devices that may have changed. */
   readonly links: ChangedLinks;
   readonly policyFile: string;
-  readonly tell: (happening: Happening) => void;
+  /** All that one thing was the reason for. */
+  readonly tell: (happenings: readonly Happening[]) => void;
 };
 
 export class Follower {
   readonly #site: Site;
-  readonly #tell: (happening: Happening) => void;
+  readonly #tell: (happenings: readonly Happening[]) => void;
   readonly #applied: AppliedRules;
   readonly #inStep: InStep;
   readonly #file: PolicyFile;
@@ -155,9 +156,10 @@ export class Follower {
   }
 
   #tellFollowed({ ports, diagnostics, strangers }: Followed): void {
-    for (const { port, bridge, words } of ports) {
-      this.#tell({ kind: 'port', port, bridge, words: `port ${port} of ${bridge} ${words.join(', ')}` });
-    }
+    const told = ports.map(({ port, bridge, words }): Happening => {
+      return { kind: 'port', port, bridge, words: `port ${port} of ${bridge} ${words.join(', ')}` };
+    });
+    if (told.length > 0) this.#tell(told);
     const faults = diagnostics.filter(isNews).map(printDiagnostic);
     this.#tellBegun(this.#standing.faults, new Map(faults.map((words) => [words, { kind: 'fault', words }])));
     this.#tellDrift(
@@ -220,7 +222,8 @@ export class Follower {
   }
 
   #tellBegun(standing: Standing<Happening>, now: ReadonlyMap<string, Happening>): void {
-    for (const happening of standing.now(now).begun) this.#tell(happening);
+    const { begun } = standing.now(now);
+    if (begun.length > 0) this.#tell(begun);
   }
 
   #driftAbout(about: string): Standing<Drift> {
@@ -241,7 +244,7 @@ export class Follower {
   }
 
   #tellOne({ kind, words }: Drift, outcome: 'restored' | 'reported' | 'over'): void {
-    this.#tell({ kind: 'drift', what: kind, words, outcome });
+    this.#tell([{ kind: 'drift', what: kind, words, outcome }]);
   }
 
   async end(): Promise<void> {

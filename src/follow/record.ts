@@ -1,4 +1,4 @@
-// What happened, kept: STATE/drift.log, one JSON object a line, on the disk when it has been told. The older half lies in
+// What happened, kept: STATE/drift.log, one JSON object a line, on the disk when it is told. The older half lies in
 // drift.log.1.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,12 +16,12 @@ export function printRecord({ at, happening }: Told): string {
 }
 
 /** @throws what node:fs throws */
-export function keepRecord(state: string, told: Told): void {
+export function keepRecords(state: string, told: readonly Told[]): void {
   const file = recordFile(state);
   if (sizeOf(file) > mostBytes) renameSync(file, `${file}.1`);
   const fd = openSync(file, 'a', 0o640);
   try {
-    writeFileSync(fd, `${printRecord(told)}\n`);
+    writeFileSync(fd, told.map((one) => `${printRecord(one)}\n`).join(''));
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -4,7 +4,7 @@ import { type BridgePort, bridgePorts } from '../apply/live/presence.ts';
 import type { LiveFacts } from '../topology/live.ts';
 import { readChanged, readFacts } from '../topology/read.ts';
 import type { Aside } from './aside.ts';
-import type { ChangedLinks } from './changed-links.ts';
+import type { Changed, ChangedLinks } from './changed-links.ts';
 
 /** What `ip` says of so many is read by this process; of more it is megabytes. */
 const fewLinks = 256;
@@ -24,11 +24,11 @@ export class SeenHost {
 
   /** Asks the devices that may have changed since, or all of them. @throws HostError, and all are asked the next time */
   async look(at: 'all' | 'changed'): Promise<Seen> {
-    const names = this.#changed.take();
+    const changed = this.#changed.take();
     const before = this.#seen?.facts;
     this.#seen = undefined;
-    const isEnough = at === 'changed' && names !== undefined && before !== undefined;
-    const facts = (isEnough ? await readChanged(before, names) : undefined) ?? (await this.#all(before));
+    const isEnough = at === 'changed' && changed !== undefined && before !== undefined;
+    const facts = (isEnough ? await readSome(before, changed) : undefined) ?? (await this.#all(before));
     this.#seen = { ports: bridgePorts(facts), facts };
     return this.#seen;
   }
@@ -38,4 +38,10 @@ export class SeenHost {
       ? readFacts()
       : this.#aside('facts', undefined);
   }
+}
+
+/** Undefined when all have to be asked. @throws HostError as `readHost` */
+export function readSome(before: LiveFacts, { names, indices }: Changed): Promise<LiveFacts | undefined> {
+  const known = before.links.flatMap(({ ifindex, ifname }) => (indices.has(ifindex) ? [ifname] : []));
+  return readChanged(before, new Set([...names, ...known]));
 }

@@ -2,6 +2,7 @@
 // that no name is ever part of a command. `virsh domiflist` would print the same interfaces as a table, which a name could
 // break. Agents of guests are asked only for those that are named: that needs the other socket.
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, readlink } from 'node:fs/promises';
 import type { Access } from '../machine/access.ts';
 import { type Ran, run } from '../machine/run.ts';
@@ -28,6 +29,13 @@ const batchSize = 32;
 
 /** An agent that does not answer costs seconds: so many are asked at once. */
 const agentsAtOnce = 8;
+
+const sockets = ['/run/libvirt/libvirt-sock-ro', '/run/libvirt/virtqemud-sock-ro'];
+
+/** Where nobody ever listened there is no socket: then there is no need to start virsh to find that out. */
+export function hasLibvirt(): boolean {
+  return sockets.some((path) => existsSync(path));
+}
 
 export async function readLibvirt(access: Access, agents: AskedAgents): Promise<Libvirt> {
   const listed = await run(access, 'virsh', [...readOnly, 'list', '--all', '--uuid']);

@@ -12,7 +12,7 @@ import { changedFacts, partsOf } from './changed-facts.ts';
 import { withGuests } from './guests.ts';
 import { type IpLink, type IpNamespace, ipDevices, ipNamespaces, ipRoutes } from './ip-json.ts';
 import { hostFromIp, hostSpan, type LiveFacts, macOf } from './live.ts';
-import { readLibvirt } from './read-libvirt.ts';
+import { hasLibvirt, readLibvirt } from './read-libvirt.ts';
 
 /** Those that decide whether a frame meets the rules, and who answers for an address. */
 const sysctlNames = [
@@ -31,7 +31,8 @@ const nobody: AskedAgents = { names: new Set(), macs: new Set(), ports: new Set(
  * bridge either
  */
 export async function readHost(agents: AskedAgents = nobody): Promise<Checked<Host>> {
-  return hostNow(await readFacts(), agents);
+  const facts = await readFacts();
+  return withLibvirt(hostFromIp(facts, hostname()), facts.links, agents);
 }
 
 /** All devices, routes and settings. @throws HostError as `readHost` */
@@ -46,9 +47,10 @@ export async function readFacts(): Promise<LiveFacts> {
   return { links, addresses, routes, namespaces, sysctls };
 }
 
-/** The host with its guests: asks libvirt, who is behind which port. @throws HostError as `readHost` */
-export function hostNow(facts: LiveFacts, agents: AskedAgents): Promise<Checked<Host>> {
-  return withLibvirt(hostFromIp(facts, hostname()), facts.links, agents);
+/** The host with its guests: asks libvirt, if there is one, who is behind which port. @throws HostError as `readHost` */
+export async function hostNow(facts: LiveFacts, agents: AskedAgents): Promise<Checked<Host>> {
+  const plain = hostFromIp(facts, hostname());
+  return hasLibvirt() ? withLibvirt(plain, facts.links, agents) : plain;
 }
 
 /** More than so many are read with all others. */

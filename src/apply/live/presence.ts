@@ -12,7 +12,6 @@ import {
   notIn,
   type Presence,
   type PresentPort,
-  portKey,
   presenceTable,
   printPresence,
   printPresenceChanges,
@@ -92,10 +91,10 @@ export class PresenceTable {
     const was = this.#loaded;
     if (was === undefined) return;
     const names = devices.map(({ name }) => name);
-    const admitted = new Set(was.ports.map(portKey));
     const guests = [...new Set([...was.guests, ...names])];
-    if (!devices.some((device) => admitted.has(portKey(device)))) await this.#change(was, { ports: was.ports, guests });
-    else await this.#change(was, { ports: was.ports.filter(({ name }) => !names.includes(name)), guests });
+    const isAdmitted = notIn({ guests: [], ports: devices }, was).ports.length < devices.length;
+    const ports = isAdmitted ? was.ports.filter(({ name }) => !names.includes(name)) : was.ports;
+    await this.#change(was, { ports, guests });
   }
 
   /**

@@ -1,0 +1,171 @@
+// A program for changed-links.test.ts: changes the devices of the network namespace that it runs in at random, asks each time only
+// about those that `ip monitor` names, and holds that against a reading of all of them. Prints what it saw as JSON.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ChangedLinks } from '../../src/follow/changed-links.ts';
+import { readSome } from '../../src/follow/seen-host.ts';
+import { hostFromIp, type LiveFacts } from '../../src/topology/live.ts';
+import { readFacts } from '../../src/topology/read.ts';
+
+const [seed = '1', count = '100'] = process.argv.slice(2);
+const bridges = ['br0', 'br1'];
+/** Gets another number when something has happened: what came before has been heard with it. */
+const bell = 'bell';
+
+let state = Number(seed) * 2_654_435_761;
+function upTo(most: number): number {
+  state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+  return Math.floor((state / 2 ** 31) * most);
+}
+
+function oneOf<T>(some: readonly T[]): T | undefined {
+  return some[upTo(some.length)];
+}
+
+function ip(words: string): boolean {
+  try {
+    execFileSync('ip', words.split(' '), { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const other = spawn('unshare', ['-n', 'sh', '-c', 'echo ready; exec sleep 600'], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+await once(other.stdout, 'data');
+const links = new ChangedLinks();
+let said = '';
+const monitor = spawn('sh', ['-c', 'exec ip monitor link address 2>&1'], { stdio: ['ignore', 'pipe', 'inherit'] });
+monitor.stdout.on('data', (chunk: Buffer) => {
+  const text = chunk.toString('latin1');
+  said += text;
+  links.heard(text);
+});
+
+let rings = 1_000;
+async function heard(): Promise<void> {
+  ip(`link set ${bell} mtu ${++rings}`);
+  while (!said.includes(` mtu ${rings} `)) await sleep(2);
+  said = '';
+}
+
+let made = 0;
+function tapsOf({ links: all }: LiveFacts): readonly string[] {
+  return all.flatMap(({ ifname }) => (/^(?:t|v|w)\d+[a-z]?$/.test(ifname) ? [ifname] : []));
+}
+
+/** Each gives a command, or nothing when it cannot be. What the kernel tells nobody, as that a port does not learn, is left out. */
+const changes: Readonly<Record<string, (facts: LiveFacts) => string | undefined>> = {
+  'a tap comes': () => `tuntap add dev t${++made} mode tap`,
+  'a device joins a bridge': (facts) => `link set ${oneOf(tapsOf(facts))} master ${oneOf(bridges)} up`,
+  'a tap comes to a bridge': () => {
+    ip(`tuntap add dev t${++made} mode tap`);
+    return `link set t${made} master ${oneOf(bridges)} up`;
+  },
+  'a device leaves its bridge': (facts) => `link set ${oneOf(tapsOf(facts))} nomaster`,
+  'a device goes': (facts) => `link del ${oneOf(tapsOf(facts))}`,
+  'another one takes its name': (facts) => {
+    const name = oneOf(tapsOf(facts));
+    return ip(`link del ${name}`) ? `tuntap add dev ${name} mode tap` : undefined;
+  },
+  'a device is renamed': (facts) => {
+    const name = oneOf(tapsOf(facts));
+    ip(`link set ${name} down`);
+    return `link set ${name} name t${++made}x`;
+  },
+  'two change their names': (facts) => {
+    const one = oneOf(tapsOf(facts));
+    const two = oneOf(tapsOf(facts).filter((name) => name !== one));
+    for (const name of [one, two]) ip(`link set ${name} down`);
+    return ip(`link set ${one} name spare`) && ip(`link set ${two} name ${one}`)
+      ? `link set spare name ${two}`
+      : undefined;
+  },
+  'it is set up': (facts) => `link set ${oneOf(tapsOf(facts))} up`,
+  'it gets another card': (facts) => `link set ${oneOf(tapsOf(facts))} address 52:54:00:00:00:${10 + upTo(80)}`,
+  'it gets an address': (facts) => `addr add 10.1.${upTo(9)}.1/24 dev ${oneOf(tapsOf(facts))}`,
+  'it loses its addresses': (facts) => `addr flush dev ${oneOf(tapsOf(facts))}`,
+  'a cable comes': () => `link add v${++made} type veth peer name w${made}`,
+  'one end goes elsewhere': (facts) =>
+    `link set ${oneOf(tapsOf(facts).filter((name) => /^[vw]/.test(name)))} netns ${other.pid}`,
+  // some kernels know neither this nor what bridges can do with it
+  'a vlan comes': (facts) => `link add link ${oneOf(tapsOf(facts))} name t${++made}v type vlan id 7`,
+  'a bridge gets an address': () => `addr add 10.2.${upTo(9)}.1/24 dev ${oneOf(bridges)}`,
+  'a bridge gets another card': () => `link set ${oneOf(bridges)} address 52:54:00:00:01:${10 + upTo(80)}`,
+  'a bridge filters VLANs': () => `link set ${oneOf(bridges)} type bridge vlan_filtering ${upTo(2)}`,
+  'a bridge goes and comes': () => {
+    ip('link del br1');
+    return 'link add br1 type bridge';
+  },
+  'a second name is given': (facts) => `link property add dev ${oneOf(tapsOf(facts))} altname other${++made}`,
+  'a name that no rule can have': () => `link add x"${++made} type bridge`,
+};
+
+function described(facts: LiveFacts): object {
+  const { value, diagnostics } = hostFromIp(facts, 'host');
+  return { value, diagnostics: diagnostics.map(({ message }) => message).toSorted() };
+}
+
+/** Routes are said in more words where devices are. */
+function sorted({ links: all, addresses, namespaces }: LiveFacts): Partial<LiveFacts> {
+  return {
+    namespaces,
+    links: all.toSorted((a, b) => a.ifindex - b.ifindex),
+    addresses: addresses.toSorted((a, b) => (a.ifname < b.ifname ? -1 : 1)),
+  };
+}
+
+const impossible = new Set<string>();
+const done = new Map<string, number>();
+const asked = { some: 0, all: 0 };
+try {
+  // its own addresses come when they like
+  for (const which of ['all', 'default']) writeFileSync(`/proc/sys/net/ipv6/conf/${which}/disable_ipv6`, '1');
+  for (const name of bridges) ip(`link add ${name} up type bridge`);
+  ip(`link add ${bell} type bridge`);
+  if (!ip('link add link br0 name tried type vlan id 7') || !ip('link del tried')) impossible.add('a vlan comes');
+  if (!ip('link set br0 type bridge vlan_filtering 1')) impossible.add('a bridge filters VLANs');
+  ip('link set br0 type bridge vlan_filtering 0');
+  // until it surely listens
+  await sleep(500);
+  await heard();
+  links.take();
+  let facts = await readFacts();
+  for (let round = 0; round < Number(count); round++) {
+    const happened: string[] = [];
+    for (let more = upTo(3); more >= 0; more--) {
+      const [what, command] = oneOf(Object.entries(changes)) ?? [];
+      const words = command?.(facts);
+      if (what === undefined || words === undefined || words.includes('undefined') || !ip(words)) continue;
+      done.set(what, (done.get(what) ?? 0) + 1);
+      happened.push(`${what}: ip ${words}`);
+    }
+    await heard();
+    const changed = links.take();
+    const some = changed === undefined ? undefined : await readSome(facts, changed);
+    const all = await readFacts();
+    if (some === undefined) asked.all++;
+    else {
+      asked.some++;
+      assert.deepEqual(described(some), described(all), happened.join('\n'));
+      assert.deepEqual(sorted(some), sorted(all), happened.join('\n'));
+    }
+    // what was not read anew goes on being believed
+    facts = some ?? all;
+  }
+} finally {
+  other.kill();
+  monitor.kill();
+}
+console.log(
+  JSON.stringify({
+    ...asked,
+    done: Object.fromEntries(done),
+    kinds: Object.keys(changes).filter((what) => !impossible.has(what)),
+  }),
+);
