@@ -10,7 +10,8 @@ import { hostPart, layoutOf } from './plan-host.ts';
 import { predictConsole } from './predict.ts';
 import type { SessionStep } from './session-step.ts';
 import { isSameSize, printSize } from './size.ts';
-import { bootOf, type Needs } from './stages.ts';
+import { bootOf, type Needs, type StageRow } from './stages.ts';
+import { isOverridden, type Viewing, viewerRow } from './viewer.ts';
 
 export type Aim = 'grub' | 'tty' | 'desktop';
 
@@ -33,7 +34,7 @@ export type DisplayFacts = {
   readonly transient: boolean;
   readonly managedSave: boolean;
   readonly memorySnapshots: readonly string[];
-  readonly viewers: number;
+  readonly viewing: Viewing;
   /** What `virsh domcapabilities` lists. */
   readonly modelsHere: ReadonlySet<string>;
 };
@@ -78,6 +79,8 @@ export type DisplayPlan = {
   readonly steps: readonly Step[];
   readonly impossible: readonly Impossible[];
   readonly notes: readonly string[];
+  /** The last stage: what whoever looks does to all of this. */
+  readonly viewer: StageRow;
 };
 
 export type PlanPart = Partial<DisplayPlan>;
@@ -95,19 +98,20 @@ export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
     steps: parts.flatMap(({ steps = [] }: PlanPart) => steps),
     impossible: parts.flatMap(({ impossible = [] }: PlanPart) => impossible),
     notes: parts.flatMap(({ notes = [] }: PlanPart) => notes),
+    viewer: viewerRow(facts.viewing, facts.guest),
   };
 }
 
 function notesOf(facts: DisplayFacts, wish: Wish): readonly string[] {
-  const { viewers, guest } = facts;
+  const { viewing, guest } = facts;
   const { aims } = wish;
   const dark =
     aims.has('tty') && wish.monitors.length > 1 && layoutOf(facts, wish.via) === 'devices' && isVirtio(facts);
-  const overridden = viewers > 0 && guest?.vdagent === true && aims.has('desktop');
+  const overridden = isOverridden(viewing, guest) && aims.has('desktop');
   return [
     ...(overridden
       ? [
-          "a SPICE viewer is connected, and the guest's spice-vdagent fits the desktop to its window: that overrides this size",
+          "a SPICE viewer is connected, and the guest's spice-vdagent fits the desktop to its window when the viewer resizes: that overrides this size",
         ]
       : []),
     ...(dark ? ['text consoles show on the first device only; the others light up with a desktop'] : []),

@@ -3,8 +3,9 @@ import { HostError } from '../../model/host-error.ts';
 import { type DomainDisplay, parseDomainDisplay } from '../domain-video.ts';
 import type { DisplayFacts } from '../plan.ts';
 import type { Size } from '../size.ts';
+import { nobodyViews, spiceViewers, type Viewing, vncViewers } from '../viewer.ts';
 import { agentGuest, askGuest, type Guest, sshGuest } from './guest.ts';
-import { definition, domainState, domainUuid, screenshot, spiceClients, videoModelsHere } from './virsh.ts';
+import { definition, domainState, domainUuid, monitorAnswer, screenshot, videoModelsHere } from './virsh.ts';
 
 /** `auto`, `agent`, `ssh:HOST`. */
 export type GuestWay = string;
@@ -25,10 +26,10 @@ export async function readDisplay(name: string, way: GuestWay): Promise<LiveDisp
     definition(uuid, 'current'),
     videoModelsHere(),
   ]);
-  const [text, inside, viewers] = await Promise.all([
+  const [text, inside, viewing] = await Promise.all([
     state.running && !state.transient ? definition(uuid, 'inactive') : current,
     state.running ? insideOf(uuid, way) : noInside,
-    state.running ? spiceClients(uuid) : 0,
+    state.running ? viewingOf(uuid, displayOf(current)) : nobodyViews,
   ]);
   return {
     uuid,
@@ -42,13 +43,22 @@ export async function readDisplay(name: string, way: GuestWay): Promise<LiveDisp
       transient: state.transient,
       managedSave: state.managedSave,
       memorySnapshots: state.memorySnapshots,
-      viewers,
+      viewing,
       modelsHere,
     },
   };
 }
 
 const noInside: Inside = { silence: 'it does not run' };
+
+/** Only what the domain has graphics for is asked for. */
+async function viewingOf(uuid: string, { graphics, spiceAgentListens }: DomainDisplay): Promise<Viewing> {
+  const [spice, vnc] = await Promise.all([
+    graphics.includes('spice') ? monitorAnswer(uuid, 'query-spice') : undefined,
+    graphics.includes('vnc') ? monitorAnswer(uuid, 'query-vnc') : undefined,
+  ]);
+  return { spice: spiceViewers(spice), vnc: vncViewers(vnc), agentListens: spiceAgentListens };
+}
 
 /** @throws HostError 'bad-definition' */
 export function displayOf(text: string): DomainDisplay {
