@@ -24,7 +24,7 @@ export async function displayInspect(name: string, options: GuestOptions): Promi
 }
 
 function guestData({ uuid, facts, guest }: LiveDisplay): object {
-  const { domain, running, silence, viewing, guest: inside } = facts;
+  const { domain, running, silence, readFrom, viewing, guest: inside } = facts;
   const devices = (one: typeof domain) =>
     one.devices.map(({ modelStart: _start, modelEnd: _end, ...device }) => device);
   return {
@@ -35,6 +35,7 @@ function guestData({ uuid, facts, guest }: LiveDisplay): object {
     devices: devices(running ?? domain),
     atNextStart: devices(domain),
     access: guest?.way ?? null,
+    readFrom: readFrom ?? null,
     silence: silence ?? null,
     kernel: inside?.release ?? null,
     drivers: inside === undefined ? null : [...inside.drivers],
@@ -51,7 +52,9 @@ function headLines({ facts }: LiveDisplay, pictures: readonly Size[]): readonly 
   const inside =
     guest === undefined
       ? `not asked: ${facts.silence ?? ''}`
-      : `kernel ${guest.release}, framebuffer ${guest.framebuffer ?? 'none'}`;
+      : facts.readFrom === undefined
+        ? `kernel ${guest.release}, framebuffer ${guest.framebuffer ?? 'none'}`
+        : `read from ${facts.readFrom}: kernel ${guest.release}`;
   return [
     `${escaped(domain.name)}: ${devices || 'no display device'}, ${domain.firmware}; ${shown}`,
     `inside: ${escaped(inside)}`,

@@ -31,6 +31,8 @@ export type DisplayFacts = {
   /** undefined: the guest could not be asked, and `silence` says why. */
   readonly guest: GuestFacts | undefined;
   readonly silence: string | undefined;
+  /** `image:FILE`: the guest's files were read where nobody inside can be told anything. */
+  readonly readFrom?: string | undefined;
   readonly transient: boolean;
   readonly managedSave: boolean;
   readonly memorySnapshots: readonly string[];
@@ -94,12 +96,20 @@ export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
     desktopPart(facts, wish),
     { notes: [...driver, ...notesOf(facts, wish)] },
   ];
+  const steps = parts.flatMap((part: PlanPart) => part.steps ?? []);
+  const untold = untoldReason(facts, steps);
   return {
-    steps: parts.flatMap(({ steps = [] }: PlanPart) => steps),
+    steps,
     impossible: parts.flatMap(({ impossible = [] }: PlanPart) => impossible),
-    notes: parts.flatMap(({ notes = [] }: PlanPart) => notes),
+    notes: [...parts.flatMap(({ notes = [] }: PlanPart) => notes), ...(untold === undefined ? [] : [untold])],
     viewer: viewerRow(facts.viewing, facts.guest),
   };
+}
+
+/** Why these steps cannot be done now: they are for the guest itself, and it was only read. */
+export function untoldReason({ readFrom }: DisplayFacts, steps: readonly Step[]): string | undefined {
+  if (readFrom === undefined || steps.every(({ kind }) => kind === 'definition')) return undefined;
+  return `the guest was only read (${readFrom}): its files and its GRUB are changed while it runs, by its agent or ssh`;
 }
 
 function notesOf(facts: DisplayFacts, wish: Wish): readonly string[] {
