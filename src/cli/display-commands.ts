@@ -5,10 +5,13 @@ import type { Aim } from '../display/plan.ts';
 import { parseSize, type Size } from '../display/size.ts';
 import { outputOption, type Run, wholeNumber } from './options.ts';
 
-const guestArgument = 'a guest of libvirt, by its name or UUID';
+const guestArgument = 'a guest of libvirt, by its name or UUID; to look only: qmp:SOCKET of a QEMU without libvirt';
 
 const accessOption = (): Option =>
-  new Option('--access <way>', 'the way into the guest: auto, agent, ssh:HOST; or its files: root:DIRECTORY, image:FILE').default('auto');
+  new Option(
+    '--access <way>',
+    'the way into the guest: auto, agent, ssh:HOST; or its files: root:DIRECTORY, image:FILE',
+  ).default('auto');
 
 const stateOption = (): Option =>
   new Option('--state <directory>', 'where changes are kept ($BRIDGEKEEPER_STATE, else /var/lib/bridgekeeper)');

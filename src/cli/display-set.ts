@@ -1,15 +1,24 @@
 // `display plan`, `display set` and `display rollback`.
 import { createPatch } from 'diff';
-import { displayOf, type LiveDisplay, readDisplay } from '../display/live/display-facts.ts';
+import { displayOf, type LiveDisplay } from '../display/live/display-facts.ts';
 import { performPlan, rollBack } from '../display/live/perform.ts';
 import { definition } from '../display/live/virsh.ts';
 import { boxOf, type Monitor } from '../display/monitors.ts';
-import { type Aim, type DisplayPlan, isPending, planDisplay, type Step, untoldReason, type Wish } from '../display/plan.ts';
+import {
+  type Aim,
+  type DisplayPlan,
+  isPending,
+  planDisplay,
+  type Step,
+  untoldReason,
+  type Wish,
+} from '../display/plan.ts';
 import { predictConsole } from '../display/predict.ts';
 import type { Size } from '../display/size.ts';
 import { bootOf } from '../display/stages.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
+import { libvirtGuest } from './display-guest.ts';
 import type { GuestOptions } from './display-inspect.ts';
 import { restarted } from './display-restart.ts';
 import { escaped } from './escaped.ts';
@@ -26,7 +35,7 @@ export type WishOptions = GuestOptions & {
 
 export async function displayPlan(name: string, options: WishOptions): Promise<number> {
   const wish = wishOf(options);
-  const { facts } = await readDisplay(name, options.access);
+  const { facts } = await libvirtGuest(name, options.access);
   const plan = planDisplay(facts, wish);
   if (options.output === 'json') printJson('display-plan', plan);
   else print(planText(plan));
@@ -90,7 +99,7 @@ export type SetOptions = WishOptions & StateOptions & { readonly restart?: boole
 export async function displaySet(name: string, options: SetOptions): Promise<number> {
   const wish = wishOf(options);
   const state = stateDirectory(options);
-  const live = await readDisplay(name, options.access);
+  const live = await libvirtGuest(name, options.access);
   const plan = planDisplay(live.facts, wish);
   if (plan.impossible.length > 0) {
     tell(planText({ ...plan, steps: [] }));
@@ -141,7 +150,7 @@ function tellOutcome(outcome: string, changed: number, pending: Pending, { notes
 }
 
 export async function displayRollback(name: string, options: GuestOptions & StateOptions): Promise<number> {
-  const live = await readDisplay(name, options.access);
+  const live = await libvirtGuest(name, options.access);
   const undone = await rollBack(stateDirectory(options), live);
   const after = { ...live.facts, domain: displayOf(await definition(live.uuid, 'inactive')) };
   const restarts = !live.facts.transient && isPending(after);

@@ -1,11 +1,12 @@
 // `display verify`: the picture is the proof.
 import { writeFileSync } from 'node:fs';
 import { join, parse } from 'node:path';
-import { readDisplay } from '../display/live/display-facts.ts';
+import type { LiveDisplay } from '../display/live/display-facts.ts';
 import { readJournal } from '../display/live/journal.ts';
 import { onTextConsole, verifyPictures } from '../display/live/verify.ts';
 import { printSize, type Size } from '../display/size.ts';
 import { HostError } from '../model/host-error.ts';
+import { onGuest } from './display-guest.ts';
 import type { GuestOptions } from './display-inspect.ts';
 import { exitCodes } from './exit-codes.ts';
 import { print, printJson } from './output.ts';
@@ -19,7 +20,10 @@ export type VerifyOptions = GuestOptions &
   };
 
 export async function displayVerify(name: string, options: VerifyOptions): Promise<number> {
-  const live = await readDisplay(name, options.access);
+  return onGuest(name, options.access, (live) => verified(live, options));
+}
+
+async function verified(live: LiveDisplay, options: VerifyOptions): Promise<number> {
   if (live.facts.running === undefined)
     throw new HostError('not-running', 'a guest that does not run shows no picture');
   const expected = options.expect ?? readJournal(stateDirectory(options), live.uuid)?.expected;
