@@ -24,8 +24,7 @@ export async function displayInspect(name: string, options: GuestOptions): Promi
 
 function guestData({ uuid, facts, guest }: LiveDisplay): object {
   const { domain, running, silence, viewers, guest: inside } = facts;
-  const devices = (one: typeof domain) =>
-    one.devices.map(({ modelStart: _start, modelEnd: _end, ...device }) => device);
+  const devices = (one: typeof domain) => one.devices.map(({ place: _place, ...device }) => device);
   return {
     name: domain.name,
     uuid,
