@@ -8,7 +8,7 @@ import { outputOption, type Run, wholeNumber } from './options.ts';
 const guestArgument = 'a guest of libvirt, by its name or UUID';
 
 const accessOption = (): Option =>
-  new Option('--access <way>', 'the way into the guest: auto, agent, ssh:HOST').default('auto');
+  new Option('--access <way>', 'the way into the guest: auto, agent, ssh:HOST; or its files: root:DIRECTORY, image:FILE').default('auto');
 
 const stateOption = (): Option =>
   new Option('--state <directory>', 'where changes are kept ($BRIDGEKEEPER_STATE, else /var/lib/bridgekeeper)');

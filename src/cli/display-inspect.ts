@@ -6,6 +6,7 @@ import { kmsModes, vbeModes } from '../display/mode-lists.ts';
 import { isSameSize, printSize, type Size } from '../display/size.ts';
 import { hearingOf, type StageRow, stageRows } from '../display/stages.ts';
 import type { VideoDevice } from '../display/video.ts';
+import { viewerRow } from '../display/viewer.ts';
 import { escaped } from './escaped.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type Format, print, printJson, table } from './output.ts';
@@ -16,14 +17,14 @@ export async function displayInspect(name: string, options: GuestOptions): Promi
   const live = await readDisplay(name, options.access);
   const { domain, running, guest } = live.facts;
   const pictures = running === undefined ? [] : await picturesOf(live.uuid, running);
-  const rows = stageRows(running ?? domain, guest, pictures);
+  const rows = [...stageRows(running ?? domain, guest, pictures), viewerRow(live.facts.viewing, guest)];
   if (options.output === 'json') printJson('display-inspect', { guest: guestData(live), pictures, stages: rows });
   else print([...headLines(live, pictures), '', ...stageTable(rows), ...noteLines(live)].join('\n'));
   return exitCodes.fine;
 }
 
 function guestData({ uuid, facts, guest }: LiveDisplay): object {
-  const { domain, running, silence, viewers, guest: inside } = facts;
+  const { domain, running, silence, readFrom, viewing, guest: inside } = facts;
   const devices = (one: typeof domain) => one.devices.map(({ place: _place, ...device }) => device);
   return {
     name: domain.name,
@@ -33,11 +34,12 @@ function guestData({ uuid, facts, guest }: LiveDisplay): object {
     devices: devices(running ?? domain),
     atNextStart: devices(domain),
     access: guest?.way ?? null,
+    readFrom: readFrom ?? null,
     silence: silence ?? null,
     kernel: inside?.release ?? null,
     drivers: inside === undefined ? null : [...inside.drivers],
     sessions: inside?.sessions ?? null,
-    viewers,
+    viewing,
   };
 }
 
@@ -49,7 +51,9 @@ function headLines({ facts }: LiveDisplay, pictures: readonly Size[]): readonly 
   const inside =
     guest === undefined
       ? `not asked: ${facts.silence ?? ''}`
-      : `kernel ${guest.release}, framebuffer ${guest.framebuffer ?? 'none'}`;
+      : facts.readFrom === undefined
+        ? `kernel ${guest.release}, framebuffer ${guest.framebuffer ?? 'none'}`
+        : `read from ${facts.readFrom}: kernel ${guest.release}`;
   return [
     `${escaped(domain.name)}: ${devices || 'no display device'}, ${domain.firmware}; ${shown}`,
     `inside: ${escaped(inside)}`,
@@ -83,8 +87,6 @@ function stageTable(rows: readonly StageRow[]): readonly string[] {
 
 function noteLines({ facts }: LiveDisplay): readonly string[] {
   const notes: string[] = [];
-  if (facts.viewers > 0)
-    notes.push('a SPICE viewer is connected; its window scales the picture, which is no resolution');
   if (facts.guest !== undefined && facts.guest.leftOut > 0)
     notes.push(`${facts.guest.leftOut} words of the guest were no connectors or modes, and were left out`);
   return notes.length === 0 ? [] : ['', ...notes];

@@ -4,7 +4,7 @@ import { displayOf, type LiveDisplay, readDisplay } from '../display/live/displa
 import { performPlan, rollBack } from '../display/live/perform.ts';
 import { definition } from '../display/live/virsh.ts';
 import { boxOf, type Monitor } from '../display/monitors.ts';
-import { type Aim, type DisplayPlan, isPending, planDisplay, type Step, type Wish } from '../display/plan.ts';
+import { type Aim, type DisplayPlan, isPending, planDisplay, type Step, untoldReason, type Wish } from '../display/plan.ts';
 import { predictConsole } from '../display/predict.ts';
 import type { Size } from '../display/size.ts';
 import { bootOf } from '../display/stages.ts';
@@ -96,6 +96,8 @@ export async function displaySet(name: string, options: SetOptions): Promise<num
     tell(planText({ ...plan, steps: [] }));
     return exitCodes.refused;
   }
+  const untold = untoldReason(live.facts, plan.steps);
+  if (untold !== undefined) throw new HostError('only-read', `${untold}; --via host changes the definition alone`);
   const expected = expectedPictures(live, wish);
   const done = await performPlan(state, live, plan, expected);
   const pending = pendingNeeds(live, plan);

@@ -23,6 +23,8 @@ export type DomainDisplay = {
   /** `spice`, `vnc`, …, in the order of the text. */
   readonly graphics: readonly string[];
   readonly agentChannel: boolean;
+  /** Of a domain that runs: somebody inside has opened spice-vdagent's channel. */
+  readonly spiceAgentListens: boolean;
   readonly guestMemoryKib: number;
   /** Behind the last `<video>`, where another one can be put; undefined without any. */
   readonly behindVideos: number | undefined;
@@ -42,6 +44,7 @@ export function parseDomainDisplay(text: string): Read<DomainDisplay> {
   }
   const videos = elementsOf(devices, 'video');
   const models = videos.flatMap((video) => elementsOf(video, 'model').slice(0, 1));
+  const channels = elementsOf(devices, 'channel');
   const last = videos.at(-1);
   return {
     value: {
@@ -52,7 +55,8 @@ export function parseDomainDisplay(text: string): Read<DomainDisplay> {
       devices: withPrimary(models.flatMap((model) => videoOf(text, model))),
       unknownModels: models.map((model) => attributeOf(model, 'type') ?? '').filter((type) => !isModel(type)),
       graphics: elementsOf(devices, 'graphics').map((graphics) => attributeOf(graphics, 'type') ?? ''),
-      agentChannel: elementsOf(devices, 'channel').some(isAgentChannel),
+      agentChannel: channels.some((channel) => targetOf(channel, 'name') === 'org.qemu.guest_agent.0'),
+      spiceAgentListens: channels.some(isOpenSpiceAgent),
       guestMemoryKib: memoryKib(elementsOf(root, 'memory')[0]),
       behindVideos: last === undefined ? undefined : elementEnd(text, offsetOf(text, last)),
     },
@@ -118,8 +122,12 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 }
 
-function isAgentChannel(channel: Element): boolean {
-  return attributeOf(elementsOf(channel, 'target')[0], 'name') === 'org.qemu.guest_agent.0';
+function targetOf(channel: Element, attribute: string): string | undefined {
+  return attributeOf(elementsOf(channel, 'target')[0], attribute);
+}
+
+function isOpenSpiceAgent(channel: Element): boolean {
+  return targetOf(channel, 'name') === 'com.redhat.spice.0' && targetOf(channel, 'state') === 'connected';
 }
 
 /** libvirt itself writes KiB; people write what they like. */

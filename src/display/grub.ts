@@ -6,7 +6,7 @@ import { assignmentsIn, withAssignment } from './shell-assignments.ts';
 import { printSize, type Size } from './size.ts';
 
 export const defaultsFile = '/etc/default/grub';
-const dropInFolder = '/etc/default/grub.d';
+export const dropInFolder = '/etc/default/grub.d';
 export const dropInFile = `${dropInFolder}/90-bridgekeeper.cfg`;
 
 export type TextFile = { readonly path: string; readonly text: string };

@@ -10,7 +10,8 @@ import { hostPart, layoutOf } from './plan-host.ts';
 import { predictConsole } from './predict.ts';
 import type { SessionStep } from './session-step.ts';
 import { isSameSize, printSize } from './size.ts';
-import { bootOf, type Needs } from './stages.ts';
+import { bootOf, type Needs, type StageRow } from './stages.ts';
+import { isOverridden, type Viewing, viewerRow } from './viewer.ts';
 
 export type Aim = 'grub' | 'tty' | 'desktop';
 
@@ -30,10 +31,12 @@ export type DisplayFacts = {
   /** undefined: the guest could not be asked, and `silence` says why. */
   readonly guest: GuestFacts | undefined;
   readonly silence: string | undefined;
+  /** `image:FILE`: the guest's files were read where nobody inside can be told anything. */
+  readonly readFrom?: string | undefined;
   readonly transient: boolean;
   readonly managedSave: boolean;
   readonly memorySnapshots: readonly string[];
-  readonly viewers: number;
+  readonly viewing: Viewing;
   /** What `virsh domcapabilities` lists. */
   readonly modelsHere: ReadonlySet<string>;
 };
@@ -78,6 +81,8 @@ export type DisplayPlan = {
   readonly steps: readonly Step[];
   readonly impossible: readonly Impossible[];
   readonly notes: readonly string[];
+  /** The last stage: what whoever looks does to all of this. */
+  readonly viewer: StageRow;
 };
 
 export type PlanPart = Partial<DisplayPlan>;
@@ -91,23 +96,32 @@ export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
     desktopPart(facts, wish),
     { notes: [...driver, ...notesOf(facts, wish)] },
   ];
+  const steps = parts.flatMap((part: PlanPart) => part.steps ?? []);
+  const untold = untoldReason(facts, steps);
   return {
-    steps: parts.flatMap(({ steps = [] }: PlanPart) => steps),
+    steps,
     impossible: parts.flatMap(({ impossible = [] }: PlanPart) => impossible),
-    notes: parts.flatMap(({ notes = [] }: PlanPart) => notes),
+    notes: [...parts.flatMap(({ notes = [] }: PlanPart) => notes), ...(untold === undefined ? [] : [untold])],
+    viewer: viewerRow(facts.viewing, facts.guest),
   };
 }
 
+/** Why these steps cannot be done now: they are for the guest itself, and it was only read. */
+export function untoldReason({ readFrom }: DisplayFacts, steps: readonly Step[]): string | undefined {
+  if (readFrom === undefined || steps.every(({ kind }) => kind === 'definition')) return undefined;
+  return `the guest was only read (${readFrom}): its files and its GRUB are changed while it runs, by its agent or ssh`;
+}
+
 function notesOf(facts: DisplayFacts, wish: Wish): readonly string[] {
-  const { viewers, guest } = facts;
+  const { viewing, guest } = facts;
   const { aims } = wish;
   const dark =
     aims.has('tty') && wish.monitors.length > 1 && layoutOf(facts, wish.via) === 'devices' && isVirtio(facts);
-  const overridden = viewers > 0 && guest?.vdagent === true && aims.has('desktop');
+  const overridden = isOverridden(viewing, guest) && aims.has('desktop');
   return [
     ...(overridden
       ? [
-          "a SPICE viewer is connected, and the guest's spice-vdagent fits the desktop to its window: that overrides this size",
+          "a SPICE viewer is connected, and the guest's spice-vdagent fits the desktop to its window when the viewer resizes: that overrides this size",
         ]
       : []),
     ...(dark ? ['text consoles show on the first device only; the others light up with a desktop'] : []),

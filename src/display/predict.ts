@@ -16,7 +16,9 @@ export type Limit = {
     | 'guest-memory'
     | 'text-terminal'
     | 'firmware-ignores'
-    | 'only-own-size';
+    | 'only-own-size'
+    | 'no-resolution'
+    | 'viewer-overrides';
   readonly text: string;
 };
 

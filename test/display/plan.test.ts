@@ -4,6 +4,7 @@ import { parseDomainDisplay } from '../../src/display/domain-video.ts';
 import { type GuestFacts, guestFacts, readSections } from '../../src/display/guest-facts.ts';
 import { parseMonitor } from '../../src/display/monitors.ts';
 import { type Aim, type DisplayFacts, type DisplayPlan, planDisplay, type Wish } from '../../src/display/plan.ts';
+import { nobodyViews } from '../../src/display/viewer.ts';
 
 const definition = (model: string, firmware = '') => `<domain type='kvm'>
   <name>web</name><uuid>0b6c1a52-6d9b-4d51-9a35-64f1f5d0a001</uuid><memory>1048576</memory><os${firmware}/>
@@ -72,7 +73,7 @@ function factsOf(model: string, more: Partial<DisplayFacts> = {}, firmware = '')
     transient: false,
     managedSave: false,
     memorySnapshots: [],
-    viewers: 0,
+    viewing: nobodyViews,
     modelsHere: new Set(['qxl', 'vga', 'virtio']),
     ...more,
   };
@@ -248,7 +249,10 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
     ],
     [
       'a viewer that overrides',
-      factsOf(qxl, { ...guest({ sessions: [x11], vdagent: true }), viewers: 3 }),
+      factsOf(qxl, {
+        ...guest({ sessions: [x11], vdagent: true }),
+        viewing: { spice: 1, vnc: 0, agentListens: false },
+      }),
       wishOf('1680x1050', ['desktop']),
       ['session', /^file/, /^note: a SPICE viewer is connected/],
     ],

@@ -166,16 +166,13 @@ export async function videoModelsHere(): Promise<ReadonlySet<string>> {
   return new Set([...section.matchAll(/<value>([\w-]+)<\/value>/g)].map(([, model = '']) => model));
 }
 
-/** Whether a viewer is connected: QEMU tells of SPICE's clients. @throws HostError 'libvirt' */
-export async function spiceClients(uuid: string): Promise<number> {
-  const ran = await virsh(['qemu-monitor-command', uuid, '{"execute":"query-spice"}']);
-  if (ran.code !== 0) return 0;
+/** What QEMU's own monitor answers; undefined where it does not know the question, as without SPICE. */
+export async function monitorAnswer(uuid: string, question: 'query-spice' | 'query-vnc'): Promise<unknown> {
+  const ran = await virsh(['qemu-monitor-command', uuid, JSON.stringify({ execute: question })]);
+  if (ran.code !== 0) return undefined;
   try {
-    const said = JSON.parse(ran.stdout.toString('utf8')) as {
-      readonly return?: { readonly channels?: readonly unknown[] };
-    };
-    return said.return?.channels?.length ?? 0;
+    return (JSON.parse(ran.stdout.toString('utf8')) as { readonly return?: unknown }).return;
   } catch {
-    return 0;
+    return undefined;
   }
 }
