@@ -29,8 +29,7 @@ async function inspected(live: LiveDisplay, options: GuestOptions): Promise<numb
 
 function guestData({ uuid, facts, guest }: LiveDisplay): object {
   const { domain, running, silence, readFrom, viewing, guest: inside } = facts;
-  const devices = (one: typeof domain) =>
-    one.devices.map(({ modelStart: _start, modelEnd: _end, ...device }) => device);
+  const devices = (one: typeof domain) => one.devices.map(({ place: _place, ...device }) => device);
   return {
     name: domain.name,
     uuid,

@@ -1,13 +1,15 @@
 // The definition of a domain -> what decides its pictures: display devices, firmware, graphics. Names are data; a device
 // that this program does not know is kept as it is and left alone.
 import type { Element } from '@xmldom/xmldom';
-import { attributeOf, elementsOf, offsetOf, parseXml, tagEnd } from '../topology/xml.ts';
+import { attributeOf, elementEnd, elementsOf, offsetOf, parseXml } from '../topology/xml.ts';
 import { type Read, wrong } from '../yaml/words.ts';
 import type { Size } from './size.ts';
 import { type VideoDevice, type VideoMemory, type VideoModel, videoModels } from './video.ts';
 
-/** A device, and where its `<model>` stands in the text. */
-export type PlacedVideo = VideoDevice & { readonly modelStart: number; readonly modelEnd: number };
+/** Where a device's `<model>` stands in the text, and the `<resolution>` in it. */
+export type Place = { readonly start: number; readonly end: number; readonly resolution: number | undefined };
+
+export type PlacedVideo = VideoDevice & { readonly place: Place };
 
 export type DomainDisplay = {
   /** As it was defined: anything. */
@@ -35,7 +37,8 @@ export function parseDomainDisplay(text: string): Read<DomainDisplay> {
   const root = parsed.value;
   const [name] = elementsOf(root, 'name');
   const [uuid] = elementsOf(root, 'uuid');
-  const [devices] = elementsOf(root, 'devices');
+  const [devices, ...moreDevices] = elementsOf(root, 'devices');
+  if (moreDevices.length > 0) return wrong('bad-definition', 'it has <devices> more than once');
   if (root.nodeName !== 'domain' || name === undefined || uuid === undefined || devices === undefined) {
     return wrong('bad-definition', 'it is not the definition of a domain');
   }
@@ -82,8 +85,9 @@ function withPrimary(devices: readonly PlacedVideo[]): readonly PlacedVideo[] {
 function videoOf(text: string, model: Element): readonly PlacedVideo[] {
   const type = attributeOf(model, 'type') ?? '';
   if (!isModel(type)) return [];
-  const modelStart = offsetOf(text, model);
-  const resolution = resolutionOf(elementsOf(model, 'resolution')[0]);
+  const start = offsetOf(text, model);
+  const [element] = elementsOf(model, 'resolution');
+  const resolution = resolutionOf(element);
   return [
     {
       model: type,
@@ -91,8 +95,11 @@ function videoOf(text: string, model: Element): readonly PlacedVideo[] {
       memory: memoryOf(model),
       ...(resolution === undefined ? {} : { resolution }),
       primary: attributeOf(model, 'primary') === 'yes',
-      modelStart,
-      modelEnd: elementEnd(text, modelStart),
+      place: {
+        start,
+        end: elementEnd(text, start),
+        resolution: element === undefined ? undefined : offsetOf(text, element),
+      },
     },
   ];
 }
@@ -137,34 +144,4 @@ const unitKib: Readonly<Record<string, number>> = {
 function memoryKib(memory: Element | undefined): number {
   const count = wholeNumber(memory?.textContent?.trim()) ?? 0;
   return Math.floor(count * (unitKib[attributeOf(memory, 'unit') ?? 'KiB'] ?? 1));
-}
-
-/** Behind the end tag of the element whose tag begins at `start`; the text is well-formed. */
-function elementEnd(text: string, start: number): number {
-  let depth = 0;
-  for (let at = start; at >= 0 && at < text.length; at = text.indexOf('<', at)) {
-    const passive = behindPassive(text, at);
-    if (passive !== undefined) {
-      at = passive;
-      continue;
-    }
-    const end = tagEnd(text, at);
-    const isEnd = text[at + 1] === '/';
-    if (isEnd) depth--;
-    else if (text[end - 2] !== '/') depth++;
-    if (depth === 0) return end;
-    at = end;
-  }
-  throw new Error('an element of well-formed XML has no end');
-}
-
-function behindPassive(text: string, at: number): number | undefined {
-  for (const [opening, closing] of [
-    ['<!--', '-->'],
-    ['<![CDATA[', ']]>'],
-    ['<?', '?>'],
-  ] as const) {
-    if (text.startsWith(opening, at)) return text.indexOf(closing, at) + closing.length;
-  }
-  return undefined;
 }

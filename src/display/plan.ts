@@ -44,7 +44,7 @@ export type DisplayFacts = {
 /** Whether its next start brings other display devices than it runs with. */
 export function isPending({ domain, running }: DisplayFacts): boolean {
   const devices = (of: DomainDisplay): string =>
-    JSON.stringify(of.devices.map(({ modelStart: _start, modelEnd: _end, ...device }) => device));
+    JSON.stringify(of.devices.map(({ place: _place, ...device }) => device));
   return running !== undefined && devices(domain) !== devices(running);
 }
 
