@@ -105,7 +105,7 @@ export function qemuDisplay(facts: QemuFacts, devices: readonly VideoDevice[]): 
     ...{ name, uuid, firmware, guestMemoryKib, graphics, spiceAgentListens },
     running: true,
     devices: devices.map(({ model, heads, memory, resolution, primary }) => ({
-      ...{ model, heads, memory, primary, modelStart: 0, modelEnd: 0 },
+      ...{ model, heads, memory, primary, place: { start: 0, end: 0, resolution: undefined } },
       ...(resolution === undefined ? {} : { resolution }),
     })),
     unknownModels: [],

@@ -10,7 +10,7 @@ import { type GuestWay, insideOf } from './inside.ts';
 import { pressKeys, screenshotOf } from './qemu-picture.ts';
 import { Qmp } from './qmp.ts';
 
-export const qmpPrefix = 'qmp:';
+const qmpPrefix = 'qmp:';
 
 /**
  * The connection stays open until the process ends: QEMU speaks to one at a time.
