@@ -2,6 +2,7 @@
 import { createPatch } from 'diff';
 import { displayOf, type LiveDisplay } from '../display/live/display-facts.ts';
 import { performPlan, rollBack } from '../display/live/perform.ts';
+import { assertStillSo, readPlan, type SavedPlan, writePlan } from '../display/live/saved-plan.ts';
 import { definition } from '../display/live/virsh.ts';
 import { boxOf, type Monitor } from '../display/monitors.ts';
 import {
@@ -31,12 +32,17 @@ export type WishOptions = GuestOptions & {
   readonly for?: ReadonlySet<Aim>;
   readonly via: Wish['via'];
   readonly inPlace?: boolean;
+  /** Where `plan` keeps it. */
+  readonly out?: string;
 };
 
 export async function displayPlan(name: string, options: WishOptions): Promise<number> {
   const wish = wishOf(options);
-  const { facts } = await libvirtGuest(name, options.access);
-  const plan = planDisplay(facts, wish);
+  const live = await libvirtGuest(name, options.access);
+  const plan = planDisplay(live.facts, wish);
+  // what cannot be done is not kept for later
+  if (options.out !== undefined && plan.impossible.length === 0)
+    writePlan(options.out, live, wish, plan, planText(plan));
   if (options.output === 'json') printJson('display-plan', plan);
   else print(planText(plan));
   return plan.impossible.length > 0 ? exitCodes.refused : exitCodes.fine;
@@ -46,6 +52,16 @@ export async function displayPlan(name: string, options: WishOptions): Promise<n
 function wishOf({ monitor = [], for: aims, via, inPlace = false }: WishOptions): Wish {
   if (monitor.length === 0) throw new HostError('usage', 'which size? --monitor 1920x1080 says it');
   return { monitors: monitor, aims: aims ?? new Set(['grub', 'tty', 'desktop']), via, inPlace };
+}
+
+/** @throws HostError 'usage' where options say a wish as well */
+function savedPlan(file: string, { monitor, for: aims, via, inPlace }: WishOptions): SavedPlan {
+  if (monitor !== undefined || aims !== undefined || via !== 'auto' || inPlace === true)
+    throw new HostError(
+      'usage',
+      'a saved plan says what is wished: --plan takes no --monitor, --for, --via or --in-place',
+    );
+  return readPlan(file);
 }
 
 function planText({ steps, impossible, notes }: DisplayPlan): string {
@@ -94,13 +110,15 @@ function patch(name: string, before: string, after: string): string {
     .join('\n');
 }
 
-export type SetOptions = WishOptions & StateOptions & { readonly restart?: boolean };
+export type SetOptions = WishOptions & StateOptions & { readonly restart?: boolean; readonly plan?: string };
 
 export async function displaySet(name: string, options: SetOptions): Promise<number> {
-  const wish = wishOf(options);
+  const saved = options.plan === undefined ? undefined : savedPlan(options.plan, options);
+  const wish = saved?.wish ?? wishOf(options);
   const state = stateDirectory(options);
   const live = await libvirtGuest(name, options.access);
   const plan = planDisplay(live.facts, wish);
+  if (saved !== undefined) assertStillSo(options.plan ?? '', saved, live, plan);
   if (plan.impossible.length > 0) {
     tell(planText({ ...plan, steps: [] }));
     return exitCodes.refused;
