@@ -1,15 +1,20 @@
 // The host's part of a plan: the definition with its display devices changed, or why libvirt would not do it.
 import { type DomainDisplay, parseDomainDisplay } from './domain-video.ts';
 import { type HostStep, hostStep, type Layout } from './host-step.ts';
+import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
 import { spliceVideo } from './splice-video.ts';
+import { waylandRefusal } from './wayland-step.ts';
 
 /** The one place that console and desktop both hear of; not where the user keeps us out of it. */
 export function hostPart(facts: DisplayFacts, { monitors, aims, via }: Wish): PlanPart {
   if (via === 'guest') return {};
   const aim: Aim = aims.has('tty') ? 'tty' : aims.has('desktop') ? 'desktop' : 'grub';
   const needsSize =
-    aims.has('tty') || (aims.has('grub') && facts.domain.firmware === 'uefi') || isOwnSized(facts.domain, aims);
+    aims.has('tty') ||
+    (aims.has('grub') && facts.domain.firmware === 'uefi') ||
+    isOwnSized(facts.domain, aims) ||
+    mustBeListed(facts, monitors, aims);
   const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory', layoutOf(facts, via));
   if (step.kind === 'nothing') return {};
   const refused = step.kind === 'impossible' ? [...step.reasons, ...otherModels(facts)] : definitionRefusals(facts);
@@ -28,6 +33,13 @@ function otherModels({ domain, modelsHere }: DisplayFacts): readonly string[] {
   if (device === undefined || !['cirrus', 'ramfb', 'vmvga'].includes(device.model)) return [];
   const better = ['virtio', 'vga', 'bochs', 'qxl'].filter((model) => modelsHere.has(model));
   return better.length === 0 ? [] : [`this host also has ${better.join(', ')}: virsh edit exchanges the model`];
+}
+
+/** A Wayland compositor shows what the kernel lists, and the device's own size is in that list. */
+function mustBeListed({ guest }: DisplayFacts, monitors: readonly Monitor[], aims: ReadonlySet<Aim>): boolean {
+  const session = guest?.sessions[0];
+  if (!aims.has('desktop') || session?.kind !== 'wayland' || session.compositor?.outputs === undefined) return false;
+  return waylandRefusal(session, monitors) !== undefined;
 }
 
 /** bochs-display draws its boot menu in its own size only. */

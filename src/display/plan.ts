@@ -2,12 +2,13 @@
 // that changes; and what is impossible, with the fact that makes it so. Pure: nothing is asked or changed here.
 import type { DomainDisplay } from './domain-video.ts';
 import type { GrubWish } from './grub.ts';
-import type { GuestFacts, Session } from './guest-facts.ts';
+import type { GuestFacts } from './guest-facts.ts';
 import type { Monitor } from './monitors.ts';
 import { desktopPart } from './plan-desktop.ts';
 import { grubPart } from './plan-grub.ts';
 import { hostPart, layoutOf } from './plan-host.ts';
 import { predictConsole } from './predict.ts';
+import type { Session } from './session-facts.ts';
 import type { SessionStep } from './session-step.ts';
 import { isSameSize, printSize } from './size.ts';
 import { bootOf, type Needs, type StageRow } from './stages.ts';
@@ -62,6 +63,8 @@ export type Step =
       /** undefined: there is none. */
       readonly before: string | undefined;
       readonly after: string;
+      /** Whose the file is, and as whom it is written; root without it. */
+      readonly user?: string;
       readonly afterwards: 'update-grub' | 'nothing';
       readonly grub: GrubWish | undefined;
       readonly needs: Needs;

@@ -1,6 +1,6 @@
 // How the outputs of a session are arranged now, as the commands that arrange them so again.
 import { outputsOf, xrandrWords } from '../arrangement.ts';
-import type { Session } from '../guest-facts.ts';
+import type { Session } from '../session-facts.ts';
 import { type Command, sessionEnvironment } from '../session-step.ts';
 import type { Guest } from './guest.ts';
 
