@@ -43,7 +43,7 @@ export function addDisplayCommand(program: Command, run: Run): void {
   about(display, 'rollback', 'put back everything that was set, byte for byte')
     .addOption(stateOption())
     .action((guest, options) =>
-      run(import('./display-set.ts').then(({ displayRollback }) => displayRollback(guest, options))),
+      run(import('./display-rollback.ts').then(({ displayRollback }) => displayRollback(guest, options))),
     );
   display
     .command('modeline')

@@ -12,12 +12,16 @@ export async function onGuest<T>(name: string, way: string, action: (live: LiveD
   return path === undefined ? action(await readDisplay(name, way)) : withQemu(path, way, action);
 }
 
+/** Whether it is no guest of libvirt. */
+export function isQemuAlone(name: string): boolean {
+  return monitor.test(name);
+}
+
 /** For what is changed in a definition. @throws HostError 'usage' where there is none */
-export async function libvirtGuest(name: string, way: string): Promise<LiveDisplay> {
-  if (monitor.test(name))
-    throw new HostError(
-      'usage',
-      'a QEMU that no libvirt runs has no definition to change: inspect, modes and verify take it',
-    );
-  return readDisplay(name, way);
+export function assertOfLibvirt(name: string): void {
+  if (!isQemuAlone(name)) return;
+  throw new HostError(
+    'usage',
+    'a QEMU that no libvirt runs has no definition to change: inspect, modes and verify take it',
+  );
 }

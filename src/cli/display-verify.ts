@@ -6,7 +6,8 @@ import { readJournal } from '../display/live/journal.ts';
 import { onTextConsole, verifyPictures } from '../display/live/verify.ts';
 import { printSize, type Size } from '../display/size.ts';
 import { HostError } from '../model/host-error.ts';
-import { onGuest } from './display-guest.ts';
+import { aloneWith } from './display-alone.ts';
+import { isQemuAlone, onGuest } from './display-guest.ts';
 import type { GuestOptions } from './display-inspect.ts';
 import { exitCodes } from './exit-codes.ts';
 import { print, printJson } from './output.ts';
@@ -19,8 +20,11 @@ export type VerifyOptions = GuestOptions &
     readonly console?: boolean;
   };
 
+/** Consoles are switched by one at a time; to look alone changes nothing. */
 export async function displayVerify(name: string, options: VerifyOptions): Promise<number> {
-  return onGuest(name, options.access, (live) => verified(live, options));
+  const look = (who: string) => onGuest(who, options.access, (live) => verified(live, options));
+  if (options.console !== true || isQemuAlone(name)) return look(name);
+  return aloneWith(name, 'display verify --console', options, look);
 }
 
 async function verified(live: LiveDisplay, options: VerifyOptions): Promise<number> {

@@ -7,7 +7,7 @@ import type { DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
 import type { OwnedFile, Session } from './session-facts.ts';
 import { type SessionStep, sessionStep } from './session-step.ts';
 import { framebufferBytes, printSize } from './size.ts';
-import { keptText, waylandRefusal } from './wayland-step.ts';
+import { keptText, type WaylandRefusal, waylandRefusal } from './wayland-step.ts';
 
 export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
   if (!wish.aims.has('desktop')) return {};
@@ -40,8 +40,8 @@ export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
 }
 
 /** With the host's help the size comes into the list at the next start, and the session is arranged then. */
-function refused(reason: string, { via, monitors }: Wish): PlanPart {
-  if (via === 'guest') return { impossible: [{ aim: 'desktop', reason }] };
+function refused({ text: reason, isUnlisted }: WaylandRefusal, { via, monitors }: Wish): PlanPart {
+  if (via === 'guest' || !isUnlisted) return { impossible: [{ aim: 'desktop', reason }] };
   const sizes = monitors.map(({ size }) => printSize(size)).join(', ');
   return { notes: [`${reason}; the session is arranged after the restart, when ${sizes} is in it`] };
 }

@@ -39,7 +39,7 @@ function otherModels({ domain, modelsHere }: DisplayFacts): readonly string[] {
 function mustBeListed({ guest }: DisplayFacts, monitors: readonly Monitor[], aims: ReadonlySet<Aim>): boolean {
   const session = guest?.sessions[0];
   if (!aims.has('desktop') || session?.kind !== 'wayland' || session.compositor?.outputs === undefined) return false;
-  return waylandRefusal(session, monitors) !== undefined;
+  return waylandRefusal(session, monitors)?.isUnlisted === true;
 }
 
 /** bochs-display draws its boot menu in its own size only. */

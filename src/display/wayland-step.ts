@@ -7,7 +7,7 @@ import { placed } from './monitors.ts';
 import { type KeptMonitor, monitorsText } from './monitors-file.ts';
 import type { Compositor, OwnedFile, Session } from './session-facts.ts';
 import type { Command } from './session-step.ts';
-import { isSameSize, printSize } from './size.ts';
+import { isSameSize, printSize, type Size } from './size.ts';
 
 /**
  * GNOME before 48 has no program of its own. The number of its state, which every change has to name, is asked for at once before.
@@ -21,25 +21,44 @@ const displayConfig =
 
 type Ask = Placed & { readonly output: CompositorOutput; readonly mode: CompositorMode };
 
+export type WaylandRefusal = {
+  readonly text: string;
+  /** The size could be put into the kernel's list, from which the compositor takes it. */
+  readonly isUnlisted: boolean;
+};
+
 /** Why the session cannot be told so; undefined where it can. */
-export function waylandRefusal({ desktop, compositor }: Session, monitors: readonly Monitor[]): string | undefined {
+export function waylandRefusal(
+  { desktop, compositor }: Session,
+  monitors: readonly Monitor[],
+): WaylandRefusal | undefined {
   if (desktop === 'other') return undefined;
-  const name = desktop === 'gnome' ? 'GNOME' : 'KDE';
   const outputs = compositor?.outputs;
-  if (outputs === undefined) {
-    const tool = desktop === 'gnome' ? "mutter's DisplayConfig" : 'kscreen-doctor';
-    return `${name} does not say which modes it has: ${tool} did not answer on the session's bus`;
+  if (outputs === undefined) return { text: silenceText(desktop), isUnlisted: false };
+  const name = names[desktop];
+  if (outputs.length < monitors.length) {
+    const text = `${name} has ${outputs.length} of the ${monitors.length} monitors`;
+    return { text, isUnlisted: false };
   }
-  if (outputs.length < monitors.length) return `${name} has ${outputs.length} monitors of ${monitors.length}`;
-  const unlisted = monitors.find(
-    ({ size }, at) => outputs[at] !== undefined && modeOfSize(outputs[at], size) === undefined,
-  );
-  const output = unlisted === undefined ? undefined : outputs[monitors.indexOf(unlisted)];
-  if (unlisted === undefined || output === undefined) return undefined;
+  const unlisted = outputs.flatMap((output, at) => {
+    const size = monitors[at]?.size;
+    return size === undefined || modeOfSize(output, size) !== undefined ? [] : [unlistedText(desktop, output, size)];
+  });
+  return unlisted[0] === undefined ? undefined : { text: unlisted[0], isUnlisted: true };
+}
+
+const names = { gnome: 'GNOME', kde: 'KDE' };
+
+function silenceText(desktop: 'gnome' | 'kde'): string {
+  const tool = desktop === 'gnome' ? "mutter's DisplayConfig" : 'kscreen-doctor';
+  return `${names[desktop]} does not say which modes it has: ${tool} did not answer on the session's bus`;
+}
+
+function unlistedText(desktop: 'gnome' | 'kde', output: CompositorOutput, size: Size): string {
   const takes =
-    desktop === 'gnome' ? "mutter takes no modelines of one's own" : "no mode of one's own is given to KWin";
+    desktop === 'gnome' ? "mutter takes no modelines of one's own" : "KWin is given no modes of one's own from here";
   const way = '<resolution> at the host or video= for the kernel puts it into the list';
-  return `${name} offers no ${printSize(unlisted.size)} on ${output.name} (but ${offeredText(output)}), and ${takes}: ${way}`;
+  return `${names[desktop]} offers no ${printSize(size)} on ${output.name} (but ${offeredText(output)}), and ${takes}: ${way}`;
 }
 
 /** None where it is so already. @throws nothing: what cannot be is `waylandRefusal`'s */
@@ -93,7 +112,7 @@ function arranging(session: Session, asks: readonly Ask[], off: readonly Composi
 }
 
 /** Programs of a session find it by its bus. */
-export function busEnvironment({ uid }: Session): Readonly<Record<string, string>> {
+function busEnvironment({ uid }: Session): Readonly<Record<string, string>> {
   return { XDG_RUNTIME_DIR: `/run/user/${uid}`, DBUS_SESSION_BUS_ADDRESS: `unix:path=/run/user/${uid}/bus` };
 }
 

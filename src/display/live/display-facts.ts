@@ -82,6 +82,12 @@ async function viewingOf(uuid: string, { graphics, spiceAgentListens }: DomainDi
   return { spice: spiceViewers(spice), vnc: vncViewers(vnc), agentListens: spiceAgentListens };
 }
 
+/** @throws HostError 'agent' where nobody inside answers */
+export function guestOf({ guest, facts }: LiveDisplay): Guest {
+  if (guest === undefined) throw new HostError('agent', `the guest cannot be asked: ${facts.silence ?? ''}`);
+  return guest;
+}
+
 /** @throws HostError 'bad-definition' */
 export function displayOf(text: string): DomainDisplay {
   const read = parseDomainDisplay(text);
