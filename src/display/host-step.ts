@@ -1,10 +1,10 @@
 // A wish -> the display devices that fulfil it at the host: <resolution>, memory, heads, a device of its own for each
 // monitor where the model can. What libvirt or QEMU would refuse, or quietly make something else of, is said before.
 // Sources: libvirt's qemu_validate.c and domain_validate.c; the sentences behind 'libvirt says' were read from libvirt 9
-import { unreachable } from '../model/unreachable.ts';
 import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
-import { memoryFor } from './memory.ts';
+import { memoryFor, usualMemory } from './memory.ts';
 import { boxOf, type Monitor } from './monitors.ts';
+import { drawnByVga } from './predict.ts';
 import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
 import type { VideoChange } from './splice-video.ts';
 import type { VideoDevice, VideoMemory, VideoModel } from './video.ts';
@@ -73,6 +73,10 @@ function refusals({ model }: PlacedVideo, monitors: readonly Monitor[]): readonl
     );
   }
   for (const { size } of monitors) {
+    if (model === 'vga' && size.width % 8 !== 0)
+      found.push(
+        `a VGA draws widths of whole eights, and would show ${printSize(drawnByVga(size))}; virtio, qxl and bochs show ${printSize(size)}`,
+      );
     const most = mostPixels[model];
     if (size.width > most || size.height > most)
       found.push(`${model} draws at most ${most}x${most}, not ${printSize(size)}`);
@@ -124,24 +128,6 @@ function withDefaults({ model, memory: present }: PlacedVideo, memory: VideoMemo
     return present[key] !== undefined || kib !== usual[key];
   });
   return Object.fromEntries(needed);
-}
-
-/** What libvirt writes into a definition that says nothing; qemuDomainDeviceVideoDefPostParse. */
-function usualMemory(model: VideoModel): VideoMemory {
-  switch (model) {
-    case 'qxl':
-      return { ram: 65_536, vram: 65_536, vgamem: 16_384 };
-    case 'vga':
-    case 'bochs':
-    case 'vmvga':
-    case 'cirrus':
-      return { vram: 16_384 };
-    case 'virtio':
-    case 'ramfb':
-      return {};
-    default:
-      return unreachable(model);
-  }
 }
 
 function changeOf(

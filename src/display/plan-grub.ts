@@ -11,6 +11,7 @@ import {
 } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import type { VideoArgument } from './kernel-args.ts';
+import { menuDevice } from './menu-device.ts';
 import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Wish } from './plan.ts';
 import { layoutOf } from './plan-host.ts';
@@ -28,7 +29,7 @@ export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
       ? [`the guest cannot be asked: ${facts.silence ?? 'nobody says why'}`]
       : bootLoaderRefusals(guest, wish);
   if (guest === undefined || reasons.length > 0) return { impossible: reasons.map((reason) => ({ aim, reason })) };
-  const menu = menuRefusal(facts, wanted);
+  const menu = menuRefusal(facts, wish, wanted);
   if (menu !== undefined) return { impossible: [{ aim: 'grub', reason: menu }] };
   const path = wish.inPlace ? defaultsFile : dropInFile;
   const before = guest.grubFiles.find((file) => file.path === path)?.text;
@@ -98,7 +99,7 @@ function bootLoaderRefusals(guest: GuestFacts, { inPlace }: Wish): readonly stri
   }
 }
 
-function menuRefusal(facts: DisplayFacts, { menu }: GrubWish): string | undefined {
+function menuRefusal(facts: DisplayFacts, wish: Wish, { menu }: GrubWish): string | undefined {
   if (menu === undefined) return undefined;
   const [device] = facts.domain.devices.filter(({ primary }) => primary);
   const terminal = facts.guest === undefined ? undefined : grubSettings(facts.guest.grubFiles).terminal;
@@ -106,11 +107,7 @@ function menuRefusal(facts: DisplayFacts, { menu }: GrubWish): string | undefine
     return `GRUB_TERMINAL is ${terminal}: the boot menu is text`;
   if (device === undefined) return undefined;
   const boot = { ...bootOf(facts.domain, device, facts.guest), gfxmode: menu };
-  // what the definition will have by then
-  const { size, limit } = predictMenu(
-    { ...device, resolution: device.model === 'bochs' ? menu : (device.resolution ?? menu) },
-    boot,
-  );
+  const { size, limit } = predictMenu(menuDevice(facts, wish, device, menu), boot);
   return isSameSize(size, menu)
     ? undefined
     : `${limit?.text ?? 'the firmware has no such mode'}; it would be ${printSize(size)}`;

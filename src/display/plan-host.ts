@@ -1,20 +1,18 @@
 // The host's part of a plan: the definition with its display devices changed, or why libvirt would not do it.
 import { type DomainDisplay, parseDomainDisplay } from './domain-video.ts';
 import { type HostStep, hostStep, type Layout } from './host-step.ts';
+import { menuNeedsOwnSize } from './menu-device.ts';
 import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
 import { spliceVideo } from './splice-video.ts';
 import { waylandRefusal } from './wayland-step.ts';
 
 /** The one place that console and desktop both hear of; not where the user keeps us out of it. */
-export function hostPart(facts: DisplayFacts, { monitors, aims, via }: Wish): PlanPart {
+export function hostPart(facts: DisplayFacts, wish: Wish): PlanPart {
+  const { monitors, aims, via } = wish;
   if (via === 'guest') return {};
   const aim: Aim = aims.has('tty') ? 'tty' : aims.has('desktop') ? 'desktop' : 'grub';
-  const needsSize =
-    aims.has('tty') ||
-    (aims.has('grub') && facts.domain.firmware === 'uefi') ||
-    isOwnSized(facts.domain, aims) ||
-    mustBeListed(facts, monitors, aims);
+  const needsSize = aims.has('tty') || menuNeedsOwnSize(facts, wish) || mustBeListed(facts, monitors, aims);
   const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory', layoutOf(facts, via));
   if (step.kind === 'nothing') return {};
   const refused = step.kind === 'impossible' ? [...step.reasons, ...otherModels(facts)] : definitionRefusals(facts);
@@ -40,11 +38,6 @@ function mustBeListed({ guest }: DisplayFacts, monitors: readonly Monitor[], aim
   const session = guest?.sessions[0];
   if (!aims.has('desktop') || session?.kind !== 'wayland' || session.compositor?.outputs === undefined) return false;
   return waylandRefusal(session, monitors)?.isUnlisted === true;
-}
-
-/** bochs-display draws its boot menu in its own size only. */
-function isOwnSized({ devices }: DomainDisplay, aims: ReadonlySet<Aim>): boolean {
-  return aims.has('grub') && devices.some(({ model, primary }) => primary && model === 'bochs');
 }
 
 function definitionRefusals({ transient, managedSave, memorySnapshots, domain }: DisplayFacts): readonly string[] {

@@ -3,6 +3,7 @@
 import type { DomainDisplay } from './domain-video.ts';
 import type { GrubWish } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
+import { menuNeedsOwnSize } from './menu-device.ts';
 import type { Monitor } from './monitors.ts';
 import { desktopPart } from './plan-desktop.ts';
 import { grubPart } from './plan-grub.ts';
@@ -132,12 +133,16 @@ function notesOf(facts: DisplayFacts, wish: Wish): readonly string[] {
 }
 
 /** Why GRUB alone will not do, which is what every recipe says it does. */
-function driverNotes({ domain, guest }: DisplayFacts, { aims, monitors }: Wish): readonly string[] {
+function driverNotes(facts: DisplayFacts, wish: Wish): readonly string[] {
+  const { domain, guest } = facts;
+  const { aims, monitors, via } = wish;
   const [device] = domain.devices.filter(({ primary }) => primary);
   const menu = monitors[0]?.size;
   if (!aims.has('grub') || device === undefined || guest === undefined || menu === undefined) return [];
   const boot = bootOf(domain, device, guest);
   const { size } = predictConsole(device, 'Virtual-1', boot);
+  // the console has the size then that the device is given for the menu
+  if (via !== 'guest' && menuNeedsOwnSize(facts, wish)) return [];
   if (!boot.driver || isSameSize(size, menu)) return [];
   return [
     `GRUB alone sets the boot menu only: when the kernel's driver for ${device.model} takes over, the console is ${printSize(size)}, whatever GRUB was told; <resolution> at the host or video= for the kernel decides that`,
