@@ -8,7 +8,10 @@ import { outputOption, type Run, wholeNumber } from './options.ts';
 const guestArgument = 'a guest of libvirt, by its name or UUID';
 
 const accessOption = (): Option =>
-  new Option('--access <way>', 'the way into the guest: auto, agent, ssh:HOST; or its files: root:DIRECTORY, image:FILE').default('auto');
+  new Option(
+    '--access <way>',
+    'the way into the guest: auto, agent, ssh:HOST; or its files: root:DIRECTORY, image:FILE',
+  ).default('auto');
 
 const stateOption = (): Option =>
   new Option('--state <directory>', 'where changes are kept ($BRIDGEKEEPER_STATE, else /var/lib/bridgekeeper)');
@@ -39,7 +42,7 @@ export function addDisplayCommand(program: Command, run: Run): void {
   about(display, 'rollback', 'put back everything that was set, byte for byte')
     .addOption(stateOption())
     .action((guest, options) =>
-      run(import('./display-set.ts').then(({ displayRollback }) => displayRollback(guest, options))),
+      run(import('./display-rollback.ts').then(({ displayRollback }) => displayRollback(guest, options))),
     );
   display
     .command('modeline')

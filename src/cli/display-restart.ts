@@ -23,7 +23,6 @@ type Unfinished = {
 
 /** @returns an exit code. @throws HostError 'still-running', 'libvirt', 'agent', 'display-undone' */
 export async function restarted(
-  name: string,
   uuid: string,
   { wish, expected, hasSession }: Unfinished,
   options: GuestOptions & StateOptions,
@@ -32,8 +31,8 @@ export async function restarted(
   await shutDown(uuid, patience.shutdownSeconds);
   await start(uuid);
   tell('started; waiting for its display');
-  const again = await answering(name, options);
-  const { outcome, sizes, notes } = await verified(name, again, { wish, expected, hasSession }, options);
+  const again = await answering(uuid, options);
+  const { outcome, sizes, notes } = await verified(again, { wish, expected, hasSession }, options);
   if (options.output === 'json') printJson('display-set', { outcome, pictures: sizes, expected, notes });
   else print(`${outcome.replaceAll('-', ' ')}: ${sizes.map(printSize).join(', ')}`);
   if (options.output !== 'json') for (const note of notes) tell(`note: ${note}`);
@@ -41,7 +40,6 @@ export async function restarted(
 }
 
 async function verified(
-  name: string,
   live: LiveDisplay,
   { wish, expected, hasSession }: Unfinished,
   options: GuestOptions & StateOptions,
@@ -49,7 +47,7 @@ async function verified(
   if (!hasSession) return { ...(await verifyPictures(live, expected, patience.pictureMs)), notes: [] };
   // a driver that is there is what a session starts with
   await verifyPictures(live, expected, patience.pictureMs);
-  const withSession = await sessionOf(name, options);
+  const withSession = await sessionOf(live.uuid, options);
   if (withSession === undefined) {
     const seen = await verifyPictures(live, expected, patience.pictureMs);
     return { ...seen, notes: ['no desktop session runs since the restart: what it shows was not looked at'] };
@@ -60,19 +58,19 @@ async function verified(
 }
 
 /** An agent is there some time before everything else; a guest without one is not waited for. */
-async function answering(name: string, options: GuestOptions): Promise<LiveDisplay> {
+async function answering(uuid: string, options: GuestOptions): Promise<LiveDisplay> {
   for (const deadline = Date.now() + patience.answerMs; ; ) {
-    const live = await readDisplay(name, 'auto');
+    const live = await readDisplay(uuid, 'auto');
     const hasAgent = live.facts.domain.agentChannel;
     if (live.guest !== undefined || !hasAgent || Date.now() > deadline)
-      return options.access === 'auto' ? live : readDisplay(name, options.access);
+      return options.access === 'auto' ? live : readDisplay(uuid, options.access);
     await new Promise((resolve) => setTimeout(resolve, 2000));
   }
 }
 
-async function sessionOf(name: string, options: GuestOptions): Promise<LiveDisplay | undefined> {
+async function sessionOf(uuid: string, options: GuestOptions): Promise<LiveDisplay | undefined> {
   for (const deadline = Date.now() + patience.sessionMs; Date.now() < deadline; ) {
-    const live = await readDisplay(name, options.access);
+    const live = await readDisplay(uuid, options.access);
     // X answers xrandr some time after it runs
     if (live.facts.guest?.sessions.some(({ kind, outputs }) => kind === 'wayland' || outputs.length > 0)) return live;
     await new Promise((resolve) => setTimeout(resolve, 2000));

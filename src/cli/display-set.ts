@@ -1,16 +1,19 @@
-// `display plan`, `display set` and `display rollback`.
+// `display plan` and `display set`.
 import { createPatch } from 'diff';
-import { displayOf, type LiveDisplay, readDisplay } from '../display/live/display-facts.ts';
-import { performPlan, rollBack } from '../display/live/perform.ts';
-import { definition } from '../display/live/virsh.ts';
+import { type LiveDisplay, readDisplay } from '../display/live/display-facts.ts';
+import { readJournal } from '../display/live/journal.ts';
+import { performPlan } from '../display/live/perform.ts';
 import { boxOf, type Monitor } from '../display/monitors.ts';
-import { type Aim, type DisplayPlan, isPending, planDisplay, type Step, untoldReason, type Wish } from '../display/plan.ts';
+import { type Aim, type DisplayPlan, planDisplay, type Step, untoldReason, type Wish } from '../display/plan.ts';
 import { predictConsole } from '../display/predict.ts';
 import type { Size } from '../display/size.ts';
 import { bootOf } from '../display/stages.ts';
+import { withoutSecrets } from '../display/without-secrets.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
+import { aloneWith } from './display-alone.ts';
 import type { GuestOptions } from './display-inspect.ts';
+import { type Pending, pendingNeeds } from './display-pending.ts';
 import { restarted } from './display-restart.ts';
 import { escaped } from './escaped.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -28,9 +31,14 @@ export async function displayPlan(name: string, options: WishOptions): Promise<n
   const wish = wishOf(options);
   const { facts } = await readDisplay(name, options.access);
   const plan = planDisplay(facts, wish);
-  if (options.output === 'json') printJson('display-plan', plan);
+  if (options.output === 'json') printJson('display-plan', { ...plan, steps: plan.steps.map(shownStep) });
   else print(planText(plan));
   return plan.impossible.length > 0 ? exitCodes.refused : exitCodes.fine;
+}
+
+function shownStep(step: Step): Step {
+  if (step.kind !== 'definition') return step;
+  return { ...step, before: withoutSecrets(step.before), after: withoutSecrets(step.after) };
 }
 
 /** @throws HostError 'usage' */
@@ -41,7 +49,7 @@ function wishOf({ monitor = [], for: aims, via, inPlace = false }: WishOptions):
 
 function planText({ steps, impossible, notes }: DisplayPlan): string {
   const lines = [
-    ...steps.flatMap(stepLines),
+    ...steps.map(shownStep).flatMap(stepLines),
     ...impossible.map(({ aim, reason }) => `impossible (${aim}): ${reason}`),
     ...notes.map((note) => `note: ${note}`),
   ];
@@ -89,8 +97,12 @@ export type SetOptions = WishOptions & StateOptions & { readonly restart?: boole
 
 export async function displaySet(name: string, options: SetOptions): Promise<number> {
   const wish = wishOf(options);
+  return aloneWith(name, 'display set', options, (uuid) => setOn(uuid, wish, options));
+}
+
+async function setOn(uuid: string, wish: Wish, options: SetOptions): Promise<number> {
   const state = stateDirectory(options);
-  const live = await readDisplay(name, options.access);
+  const live = await readDisplay(uuid, options.access);
   const plan = planDisplay(live.facts, wish);
   if (plan.impossible.length > 0) {
     tell(planText({ ...plan, steps: [] }));
@@ -100,11 +112,11 @@ export async function displaySet(name: string, options: SetOptions): Promise<num
   if (untold !== undefined) throw new HostError('only-read', `${untold}; --via host changes the definition alone`);
   const expected = expectedPictures(live, wish);
   const done = await performPlan(state, live, plan, expected);
-  const pending = pendingNeeds(live, plan);
+  const pending = pendingNeeds(live.facts, plan.steps, readJournal(state, uuid)?.entries ?? []);
   const outcome = pending !== 'nothing' ? 'restart-pending' : plan.steps.length === 0 ? 'nothing-to-do' : 'done';
   if (options.restart === true && outcome === 'restart-pending') {
     const hasSession = wish.aims.has('desktop') && (live.facts.guest?.sessions.length ?? 0) > 0;
-    return restarted(name, live.uuid, { wish, expected, hasSession }, options);
+    return restarted(uuid, { wish, expected, hasSession }, options);
   }
   if (options.output === 'json')
     printJson('display-set', { outcome, changed: done.changed, needs: pending, notes: plan.notes });
@@ -122,15 +134,6 @@ function expectedPictures({ facts }: LiveDisplay, { monitors, aims }: Wish): rea
   return device.model === 'qxl' ? [boxOf(monitors)] : monitors.map(({ size }) => size);
 }
 
-type Pending = 'nothing' | 'guest reboot' | 'cold restart';
-
-/** Also what an earlier run left for the next start. */
-function pendingNeeds({ facts }: LiveDisplay, { steps }: DisplayPlan): Pending {
-  if (facts.running === undefined) return 'nothing';
-  if (isPending(facts) || steps.some(({ needs }) => needs === 'cold restart')) return 'cold restart';
-  return steps.some(({ needs }) => needs === 'guest reboot') ? 'guest reboot' : 'nothing';
-}
-
 function tellOutcome(outcome: string, changed: number, pending: Pending, { notes }: DisplayPlan): void {
   if (outcome === 'nothing-to-do') print('nothing to do: it is so already');
   else
@@ -138,20 +141,4 @@ function tellOutcome(outcome: string, changed: number, pending: Pending, { notes
       `${changed === 0 ? 'nothing' : changed} changed${pending === 'nothing' ? '' : `; takes effect with: ${pending} (--restart does it)`}`,
     );
   for (const note of notes) tell(`note: ${note}`);
-}
-
-export async function displayRollback(name: string, options: GuestOptions & StateOptions): Promise<number> {
-  const live = await readDisplay(name, options.access);
-  const undone = await rollBack(stateDirectory(options), live);
-  const after = { ...live.facts, domain: displayOf(await definition(live.uuid, 'inactive')) };
-  const restarts = !live.facts.transient && isPending(after);
-  if (options.output === 'json')
-    printJson('display-rollback', { undone, needs: restarts ? 'cold restart' : 'nothing' });
-  else
-    print(
-      undone === 0
-        ? 'nothing was set on this guest'
-        : `${undone} undone${restarts ? '; takes effect with: cold restart' : ''}`,
-    );
-  return exitCodes.fine;
 }

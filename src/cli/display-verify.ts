@@ -6,6 +6,7 @@ import { readJournal } from '../display/live/journal.ts';
 import { onTextConsole, verifyPictures } from '../display/live/verify.ts';
 import { printSize, type Size } from '../display/size.ts';
 import { HostError } from '../model/host-error.ts';
+import { aloneWith } from './display-alone.ts';
 import type { GuestOptions } from './display-inspect.ts';
 import { exitCodes } from './exit-codes.ts';
 import { print, printJson } from './output.ts';
@@ -18,7 +19,13 @@ export type VerifyOptions = GuestOptions &
     readonly console?: boolean;
   };
 
+/** Consoles are switched by one at a time; to look alone changes nothing. */
 export async function displayVerify(name: string, options: VerifyOptions): Promise<number> {
+  if (options.console !== true) return verified(name, options);
+  return aloneWith(name, 'display verify --console', options, (uuid) => verified(uuid, options));
+}
+
+async function verified(name: string, options: VerifyOptions): Promise<number> {
   const live = await readDisplay(name, options.access);
   if (live.facts.running === undefined)
     throw new HostError('not-running', 'a guest that does not run shows no picture');

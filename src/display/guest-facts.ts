@@ -29,6 +29,8 @@ export type BootLoader = 'grub' | 'systemd-boot' | 'none';
 
 export type GuestFacts = {
   readonly release: string;
+  /** Another one after every start of the guest. */
+  readonly bootId?: string | undefined;
   readonly commandLine: string;
   /** `qxldrmfb`, `bochs-drmdrmfb`, `VESA VGA`; undefined where no framebuffer is. */
   readonly framebuffer: string | undefined;
@@ -83,6 +85,7 @@ export function guestFacts(sections: Sections): GuestFacts {
   const activeConsole = /^tty\d{1,2}$/.exec(first('console') ?? '')?.[0];
   return {
     release: /^[\w.+~-]{1,64}$/.exec(first('release') ?? '')?.[0] ?? '',
+    bootId: /^[0-9a-f-]{36}$/.exec(first('boot-id') ?? '')?.[0],
     commandLine: printableWords(first('command-line') ?? ''),
     framebuffer: framebuffer === undefined ? undefined : printableWords(framebuffer).slice(0, 64),
     framebufferSize: parseSize((first('framebuffer-size') ?? '').replace(',', 'x')),

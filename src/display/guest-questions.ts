@@ -87,6 +87,7 @@ done`;
 
 const questions: Readonly<Record<string, string>> = {
   release: 'read -r line </proc/sys/kernel/osrelease && echo "$line"',
+  'boot-id': 'read -r line </proc/sys/kernel/random/boot_id && echo "$line"',
   'command-line': 'read -r line </proc/cmdline && echo "$line"',
   framebuffer: 'read -r line </sys/class/graphics/fb0/name && echo "$line"',
   'framebuffer-size': 'read -r line </sys/class/graphics/fb0/virtual_size && echo "$line"',

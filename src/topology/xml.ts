@@ -97,7 +97,7 @@ export function elementsOf(parent: Element | undefined, name: string): readonly 
   return childElements(parent).filter((child) => child.nodeName === name && child.namespaceURI === null);
 }
 
-function childElements(parent: Element | undefined): readonly Element[] {
+export function childElements(parent: Element | undefined): readonly Element[] {
   const children: Element[] = [];
   for (let node = parent?.firstChild ?? null; node !== null; node = node.nextSibling) {
     if (node.nodeType === 1) children.push(node as Element);

@@ -64,6 +64,12 @@ async function viewingOf(uuid: string, { graphics, spiceAgentListens }: DomainDi
   return { spice: spiceViewers(spice), vnc: vncViewers(vnc), agentListens: spiceAgentListens };
 }
 
+/** @throws HostError 'agent' where nobody inside answers */
+export function guestOf({ guest, facts }: LiveDisplay): Guest {
+  if (guest === undefined) throw new HostError('agent', `the guest cannot be asked: ${facts.silence ?? ''}`);
+  return guest;
+}
+
 /** @throws HostError 'bad-definition' */
 export function displayOf(text: string): DomainDisplay {
   const read = parseDomainDisplay(text);
@@ -108,7 +114,10 @@ async function offlineInside(way: GuestWay, running: boolean): Promise<Inside> {
 function guestBy(uuid: string, way: GuestWay): Guest {
   if (way === 'auto' || way === 'agent') return agentGuest(uuid);
   if (way.startsWith('ssh:')) return sshGuest(way.slice('ssh:'.length));
-  throw new HostError('usage', `'${way}' is no way into a guest: auto, agent, ssh:HOST, root:DIRECTORY or image:FILE is one`);
+  throw new HostError(
+    'usage',
+    `'${way}' is no way into a guest: auto, agent, ssh:HOST, root:DIRECTORY or image:FILE is one`,
+  );
 }
 
 /** What each screenshot shows now: virtio has one for each head, everything else one for all. @throws HostError 'libvirt' */

@@ -59,6 +59,8 @@ async function ending(uuid: string, pid: number, seconds: number, program: strin
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await pause(100)) {
     const status = await agentCommand(uuid, { execute: 'guest-exec-status', arguments: { pid } }, 10);
     if (!isRecord(status) || status.exited !== true) continue;
+    if (status['out-truncated'] === true)
+      throw new HostError('agent', `'${program}' in the guest says more than its agent passes on`);
     return {
       code: numberIn(status, 'exitcode') ?? 255,
       stdout: bytesIn(status, 'out-data'),
@@ -82,6 +84,9 @@ function bytesIn(value: Readonly<Record<string, unknown>>, name: string): Buffer
   return Buffer.from(typeof found === 'string' ? found : '', 'base64');
 }
 
+/** More nobody needs to say, in bytes. */
+const mostSaid = 16 * 1024 * 1024;
+
 /** @throws HostError 'bad-host' */
 export function sshGuest(host: string): Guest {
   const access = sshAccess(host);
@@ -90,10 +95,10 @@ export function sshGuest(host: string): Guest {
     run: async (program, args, { input, environment = {}, seconds = 60 } = {}) => {
       const words = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
       const argv = words.length === 0 ? [program, ...args] : ['env', ...words, program, ...args];
-      const options = { timeoutMs: seconds * 1000, ...(input === undefined ? {} : { input }) };
+      const options = { timeoutMs: seconds * 1000, mostBytes: mostSaid, ...(input === undefined ? {} : { input }) };
       const ran = await run(access, argv[0] ?? program, argv.slice(1), options);
       if (ran.code === 255 || ran.code === null)
-        throw new HostError('ssh', `ssh to ${host}: ${ran.said || 'it took too long'}`);
+        throw new HostError('ssh', `ssh to ${host}: ${ran.said || 'it took too long, or said too much'}`);
       return { code: ran.code, stdout: ran.stdout, said: ran.said };
     },
   };
