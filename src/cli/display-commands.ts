@@ -5,7 +5,7 @@ import type { Aim } from '../display/plan.ts';
 import { parseSize, type Size } from '../display/size.ts';
 import { outputOption, type Run, wholeNumber } from './options.ts';
 
-const guestArgument = 'a guest of libvirt, by its name or UUID';
+const guestArgument = 'a guest of libvirt, by its name or UUID; to look only: qmp:SOCKET of a QEMU without libvirt';
 
 const accessOption = (): Option =>
   new Option(
@@ -24,10 +24,11 @@ export function addDisplayCommand(program: Command, run: Run): void {
   about(display, 'modes', 'list the sizes that are offered, possible, or impossible, and why').action(
     (guest, options) => run(import('./display-inspect.ts').then(({ displayModes }) => displayModes(guest, options))),
   );
-  wishing(about(display, 'plan', 'show what would be changed, and what cannot be')).action((guest, options) =>
-    run(import('./display-set.ts').then(({ displayPlan }) => displayPlan(guest, options))),
-  );
+  wishing(about(display, 'plan', 'show what would be changed, and what cannot be'))
+    .option('--out <file>', 'keep it, for `display set --plan`')
+    .action((guest, options) => run(import('./display-set.ts').then(({ displayPlan }) => displayPlan(guest, options))));
   wishing(about(display, 'set', 'change it; `display rollback` takes it back'))
+    .option('--plan <file>', 'what `display plan --out` kept; refused when anything has changed since')
     .option('--restart', 'shut the guest down and start it again where that is needed, and look at its picture')
     .addOption(stateOption())
     .action((guest, options) => run(import('./display-set.ts').then(({ displaySet }) => displaySet(guest, options))));

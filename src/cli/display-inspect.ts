@@ -1,12 +1,13 @@
 // `display inspect` and `display modes`: what is so at each stage, and which sizes there could be.
 
-import { type LiveDisplay, picturesOf, readDisplay } from '../display/live/display-facts.ts';
+import { type LiveDisplay, picturesOf } from '../display/live/display-facts.ts';
 import { memoryFor } from '../display/memory.ts';
 import { kmsModes, vbeModes } from '../display/mode-lists.ts';
 import { isSameSize, printSize, type Size } from '../display/size.ts';
 import { hearingOf, type StageRow, stageRows } from '../display/stages.ts';
 import type { VideoDevice } from '../display/video.ts';
 import { viewerRow } from '../display/viewer.ts';
+import { onGuest } from './display-guest.ts';
 import { escaped } from './escaped.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type Format, print, printJson, table } from './output.ts';
@@ -14,9 +15,12 @@ import { type Format, print, printJson, table } from './output.ts';
 export type GuestOptions = { readonly access: string; readonly output: Format };
 
 export async function displayInspect(name: string, options: GuestOptions): Promise<number> {
-  const live = await readDisplay(name, options.access);
+  return onGuest(name, options.access, (live) => inspected(live, options));
+}
+
+async function inspected(live: LiveDisplay, options: GuestOptions): Promise<number> {
   const { domain, running, guest } = live.facts;
-  const pictures = running === undefined ? [] : await picturesOf(live.uuid, running);
+  const pictures = running === undefined ? [] : await picturesOf(live, running);
   const rows = [...stageRows(running ?? domain, guest, pictures), viewerRow(live.facts.viewing, guest)];
   if (options.output === 'json') printJson('display-inspect', { guest: guestData(live), pictures, stages: rows });
   else print([...headLines(live, pictures), '', ...stageTable(rows), ...noteLines(live)].join('\n'));
@@ -107,7 +111,10 @@ const wanted: readonly Size[] = [
 ].map(([width = 0, height = 0]) => ({ width, height }));
 
 export async function displayModes(name: string, options: GuestOptions): Promise<number> {
-  const { facts } = await readDisplay(name, options.access);
+  return onGuest(name, options.access, async ({ facts }) => listed(facts, options));
+}
+
+function listed(facts: LiveDisplay['facts'], options: GuestOptions): number {
   const { devices } = facts.running ?? facts.domain;
   const [device] = devices.filter(({ primary }) => primary);
   const rows = device === undefined ? [] : modeRows(device, hearingOf(facts.guest));

@@ -1,8 +1,9 @@
 // `display plan` and `display set`.
 import { createPatch } from 'diff';
-import { type LiveDisplay, readDisplay } from '../display/live/display-facts.ts';
+import type { LiveDisplay } from '../display/live/display-facts.ts';
 import { readJournal } from '../display/live/journal.ts';
 import { performPlan } from '../display/live/perform.ts';
+import { assertStillSo, readPlan, type SavedPlan, writePlan } from '../display/live/saved-plan.ts';
 import { boxOf, type Monitor } from '../display/monitors.ts';
 import { type Aim, type DisplayPlan, planDisplay, type Step, untoldReason, type Wish } from '../display/plan.ts';
 import { predictConsole } from '../display/predict.ts';
@@ -12,6 +13,7 @@ import { withoutSecrets } from '../display/without-secrets.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
 import { aloneWith } from './display-alone.ts';
+import { libvirtGuest } from './display-guest.ts';
 import type { GuestOptions } from './display-inspect.ts';
 import { type Pending, pendingNeeds } from './display-pending.ts';
 import { restarted } from './display-restart.ts';
@@ -25,12 +27,17 @@ export type WishOptions = GuestOptions & {
   readonly for?: ReadonlySet<Aim>;
   readonly via: Wish['via'];
   readonly inPlace?: boolean;
+  /** Where `plan` keeps it. */
+  readonly out?: string;
 };
 
 export async function displayPlan(name: string, options: WishOptions): Promise<number> {
   const wish = wishOf(options);
-  const { facts } = await readDisplay(name, options.access);
-  const plan = planDisplay(facts, wish);
+  const live = await libvirtGuest(name, options.access);
+  const plan = planDisplay(live.facts, wish);
+  // what cannot be done is not kept for later
+  if (options.out !== undefined && plan.impossible.length === 0)
+    writePlan(options.out, live, wish, plan, planText(plan));
   if (options.output === 'json') printJson('display-plan', { ...plan, steps: plan.steps.map(shownStep) });
   else print(planText(plan));
   return plan.impossible.length > 0 ? exitCodes.refused : exitCodes.fine;
@@ -45,6 +52,16 @@ function shownStep(step: Step): Step {
 function wishOf({ monitor = [], for: aims, via, inPlace = false }: WishOptions): Wish {
   if (monitor.length === 0) throw new HostError('usage', 'which size? --monitor 1920x1080 says it');
   return { monitors: monitor, aims: aims ?? new Set(['grub', 'tty', 'desktop']), via, inPlace };
+}
+
+/** @throws HostError 'usage' where options say a wish as well */
+function savedPlan(file: string, { monitor, for: aims, via, inPlace }: WishOptions): SavedPlan {
+  if (monitor !== undefined || aims !== undefined || via !== 'auto' || inPlace === true)
+    throw new HostError(
+      'usage',
+      'a saved plan says what is wished: --plan takes no --monitor, --for, --via or --in-place',
+    );
+  return readPlan(file);
 }
 
 function planText({ steps, impossible, notes }: DisplayPlan): string {
@@ -93,17 +110,19 @@ function patch(name: string, before: string, after: string): string {
     .join('\n');
 }
 
-export type SetOptions = WishOptions & StateOptions & { readonly restart?: boolean };
+export type SetOptions = WishOptions & StateOptions & { readonly restart?: boolean; readonly plan?: string };
 
 export async function displaySet(name: string, options: SetOptions): Promise<number> {
-  const wish = wishOf(options);
-  return aloneWith(name, 'display set', options, (uuid) => setOn(uuid, wish, options));
+  const saved = options.plan === undefined ? undefined : savedPlan(options.plan, options);
+  const wish = saved?.wish ?? wishOf(options);
+  return aloneWith(name, 'display set', options, (uuid) => setOn(uuid, wish, saved, options));
 }
 
-async function setOn(uuid: string, wish: Wish, options: SetOptions): Promise<number> {
+async function setOn(uuid: string, wish: Wish, saved: SavedPlan | undefined, options: SetOptions): Promise<number> {
   const state = stateDirectory(options);
-  const live = await readDisplay(uuid, options.access);
+  const live = await libvirtGuest(uuid, options.access);
   const plan = planDisplay(live.facts, wish);
+  if (saved !== undefined) assertStillSo(options.plan ?? '', saved, live, plan);
   if (plan.impossible.length > 0) {
     tell(planText({ ...plan, steps: [] }));
     return exitCodes.refused;

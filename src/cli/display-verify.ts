@@ -1,12 +1,13 @@
 // `display verify`: the picture is the proof.
 import { writeFileSync } from 'node:fs';
 import { join, parse } from 'node:path';
-import { readDisplay } from '../display/live/display-facts.ts';
+import type { LiveDisplay } from '../display/live/display-facts.ts';
 import { readJournal } from '../display/live/journal.ts';
 import { onTextConsole, verifyPictures } from '../display/live/verify.ts';
 import { printSize, type Size } from '../display/size.ts';
 import { HostError } from '../model/host-error.ts';
 import { aloneWith } from './display-alone.ts';
+import { isMonitor, onGuest } from './display-guest.ts';
 import type { GuestOptions } from './display-inspect.ts';
 import { exitCodes } from './exit-codes.ts';
 import { print, printJson } from './output.ts';
@@ -21,12 +22,12 @@ export type VerifyOptions = GuestOptions &
 
 /** Consoles are switched by one at a time; to look alone changes nothing. */
 export async function displayVerify(name: string, options: VerifyOptions): Promise<number> {
-  if (options.console !== true) return verified(name, options);
-  return aloneWith(name, 'display verify --console', options, (uuid) => verified(uuid, options));
+  const look = (guest: string) => onGuest(guest, options.access, (live) => verified(live, options));
+  if (options.console !== true || isMonitor(name)) return look(name);
+  return aloneWith(name, 'display verify --console', options, look);
 }
 
-async function verified(name: string, options: VerifyOptions): Promise<number> {
-  const live = await readDisplay(name, options.access);
+async function verified(live: LiveDisplay, options: VerifyOptions): Promise<number> {
   if (live.facts.running === undefined)
     throw new HostError('not-running', 'a guest that does not run shows no picture');
   const expected = options.expect ?? readJournal(stateDirectory(options), live.uuid)?.expected;

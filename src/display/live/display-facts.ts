@@ -2,22 +2,35 @@
 // show.
 import { HostError } from '../../model/host-error.ts';
 import { type DomainDisplay, parseDomainDisplay } from '../domain-video.ts';
-import { guestFacts } from '../guest-facts.ts';
-import { offlineSections } from '../offline-facts.ts';
 import type { DisplayFacts } from '../plan.ts';
 import type { Size } from '../size.ts';
 import { nobodyViews, spiceViewers, type Viewing, vncViewers } from '../viewer.ts';
-import { agentGuest, askGuest, type Guest, sshGuest } from './guest.ts';
-import { folderRoot } from './root-folder.ts';
-import { imageRoot } from './root-image.ts';
-import { definition, domainState, domainUuid, monitorAnswer, screenshot, videoModelsHere } from './virsh.ts';
+import { agentGuest, type Guest } from './guest.ts';
+import { type GuestWay, insideOf } from './inside.ts';
+import {
+  agentCommand,
+  definition,
+  domainState,
+  domainUuid,
+  monitorAnswer,
+  type Shot,
+  screenshot,
+  sendKeys,
+  videoModelsHere,
+} from './virsh.ts';
 
-/** `auto`, `agent`, `ssh:HOST`; `root:DIRECTORY` and `image:FILE` only read. */
-export type GuestWay = string;
+/** What can be done to a guest from outside, whoever runs its QEMU. */
+export type Outside = {
+  /** By libvirt's numbers: the heads of all devices in one row. undefined where this one has no picture. */
+  readonly screenshot: (screen: number) => Promise<Shot | undefined>;
+  /** As Linux names their codes: `KEY_LEFTCTRL`. */
+  readonly sendKeys: (keys: readonly string[]) => Promise<void>;
+};
 
 export type LiveDisplay = {
   readonly uuid: string;
   readonly facts: DisplayFacts;
+  readonly outside: Outside;
   /** undefined where nobody inside answers. */
   readonly guest: Guest | undefined;
 };
@@ -33,11 +46,16 @@ export async function readDisplay(name: string, way: GuestWay): Promise<LiveDisp
   ]);
   const [text, inside, viewing] = await Promise.all([
     state.running && !state.transient ? definition(uuid, 'inactive') : current,
-    insideOf(uuid, way, state.running),
+    insideOf(
+      agentGuest((command, seconds) => agentCommand(uuid, command, seconds)),
+      way,
+      state.running,
+    ),
     state.running ? viewingOf(uuid, displayOf(current)) : nobodyViews,
   ]);
   return {
     uuid,
+    outside: { screenshot: (screen) => screenshot(uuid, screen), sendKeys: (keys) => sendKeys(uuid, keys) },
     guest: inside.guest,
     facts: {
       definition: text,
@@ -78,53 +96,11 @@ export function displayOf(text: string): DomainDisplay {
   return read.value;
 }
 
-export type Inside = {
-  readonly guest?: Guest;
-  readonly facts?: DisplayFacts['guest'];
-  readonly silence?: string;
-  readonly readFrom?: string;
-};
-
-async function insideOf(uuid: string, way: GuestWay, running: boolean): Promise<Inside> {
-  if (isOffline(way)) return offlineInside(way, running);
-  if (!running) return { silence: 'it does not run' };
-  const guest = guestBy(uuid, way);
-  try {
-    return { guest, facts: await askGuest(guest) };
-  } catch (error) {
-    // a way that was asked for by name must work; `auto` goes on without
-    if (!(error instanceof HostError) || way !== 'auto') throw error;
-    return { silence: error.message };
-  }
-}
-
-function isOffline(way: GuestWay): boolean {
-  return way.startsWith('root:') || way.startsWith('image:');
-}
-
-/** @throws HostError 'guest-root', 'image-in-use' */
-async function offlineInside(way: GuestWay, running: boolean): Promise<Inside> {
-  const place = way.slice(way.indexOf(':') + 1);
-  if (way.startsWith('image:') && running)
-    throw new HostError('image-in-use', 'the guest runs and writes to its disk: an image is only read while it is off');
-  const root = way.startsWith('image:') ? await imageRoot(place) : await folderRoot(place);
-  return { facts: guestFacts(await offlineSections(root)), readFrom: root.way };
-}
-
-function guestBy(uuid: string, way: GuestWay): Guest {
-  if (way === 'auto' || way === 'agent') return agentGuest(uuid);
-  if (way.startsWith('ssh:')) return sshGuest(way.slice('ssh:'.length));
-  throw new HostError(
-    'usage',
-    `'${way}' is no way into a guest: auto, agent, ssh:HOST, root:DIRECTORY or image:FILE is one`,
-  );
-}
-
 /** What each screenshot shows now: virtio has one for each head, everything else one for all. @throws HostError 'libvirt' */
-export async function picturesOf(uuid: string, running: DomainDisplay): Promise<readonly Size[]> {
+export async function picturesOf({ outside }: LiveDisplay, running: DomainDisplay): Promise<readonly Size[]> {
   const sizes: Size[] = [];
   for (const screen of screensOf(running)) {
-    const shot = await screenshot(uuid, screen);
+    const shot = await outside.screenshot(screen);
     if (shot !== undefined) sizes.push(shot.size);
   }
   return sizes;

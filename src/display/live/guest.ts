@@ -7,7 +7,6 @@ import { run } from '../../machine/run.ts';
 import { HostError } from '../../model/host-error.ts';
 import { type GuestFacts, guestFacts, readSections } from '../guest-facts.ts';
 import { guestQuestion } from '../guest-questions.ts';
-import { agentCommand } from './virsh.ts';
 
 export type Done = { readonly code: number; readonly stdout: Buffer; readonly said: string };
 
@@ -23,13 +22,15 @@ export type GuestRun = {
   readonly seconds?: number;
 };
 
-/** The agent of the domain, which answers only while its system runs. */
-export function agentGuest(uuid: string): Guest {
+/** One question to the guest's agent, and its answer. @throws HostError 'agent' */
+export type AskAgent = (command: object, seconds: number) => Promise<unknown>;
+
+/** The agent, which answers only while the guest's system runs. */
+export function agentGuest(ask: AskAgent): Guest {
   return {
     way: 'agent',
     run: async (program, args, { input, environment = {}, seconds = 60 } = {}) => {
-      const started = await agentCommand(
-        uuid,
+      const started = await ask(
         {
           execute: 'guest-exec',
           arguments: {
@@ -44,7 +45,7 @@ export function agentGuest(uuid: string): Guest {
       );
       const pid = numberIn(started, 'pid');
       if (pid === undefined) throw new HostError('agent', 'the guest agent started nothing');
-      return ending(uuid, pid, seconds, program);
+      return ending(ask, pid, seconds, program);
     },
   };
 }
@@ -55,9 +56,9 @@ function environmentWords(environment: Readonly<Record<string, string>>): readon
   return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }
 
-async function ending(uuid: string, pid: number, seconds: number, program: string): Promise<Done> {
+async function ending(ask: AskAgent, pid: number, seconds: number, program: string): Promise<Done> {
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await pause(100)) {
-    const status = await agentCommand(uuid, { execute: 'guest-exec-status', arguments: { pid } }, 10);
+    const status = await ask({ execute: 'guest-exec-status', arguments: { pid } }, 10);
     if (!isRecord(status) || status.exited !== true) continue;
     if (status['out-truncated'] === true)
       throw new HostError('agent', `'${program}' in the guest says more than its agent passes on`);

@@ -6,7 +6,7 @@ import { isSameSize, type Size } from '../size.ts';
 import { bootOf, startSizes } from '../stages.ts';
 import { type LiveDisplay, screensOf } from './display-facts.ts';
 import { askGuest } from './guest.ts';
-import { type Shot, screenshot, sendKeys } from './virsh.ts';
+import type { Shot } from './virsh.ts';
 
 export type Sighting = { readonly afterMs: number; readonly sizes: readonly Size[] };
 
@@ -91,10 +91,10 @@ function outcomeOf(
   return showsAll(startSizes(facts.running), expected) ? 'as-expected' : 'no-driver-yet';
 }
 
-async function shotsOf({ uuid, facts }: LiveDisplay): Promise<readonly Shot[]> {
+async function shotsOf({ outside, facts }: LiveDisplay): Promise<readonly Shot[]> {
   const shots: Shot[] = [];
   for (const screen of screensOf(facts.running ?? facts.domain)) {
-    const shot = await screenshot(uuid, screen);
+    const shot = await outside.screenshot(screen);
     if (shot !== undefined) shots.push(shot);
   }
   return shots;
@@ -132,8 +132,8 @@ export async function onTextConsole<T>(live: LiveDisplay, action: () => Promise<
   }
 }
 
-async function switchTo({ uuid, guest }: LiveDisplay, console: number): Promise<void> {
-  await sendKeys(uuid, ['KEY_LEFTCTRL', 'KEY_LEFTALT', `KEY_F${console}`]);
+async function switchTo({ outside, guest }: LiveDisplay, console: number): Promise<void> {
+  await outside.sendKeys(['KEY_LEFTCTRL', 'KEY_LEFTALT', `KEY_F${console}`]);
   for (let turn = 0; turn < 40 && guest !== undefined; turn++) {
     const { stdout } = await guest.run('/bin/cat', ['/sys/class/tty/tty0/active']);
     if (stdout.toString('latin1').trim() === `tty${console}`) return;

@@ -31,6 +31,8 @@ export type Machine = {
   readonly devices: readonly string[];
   readonly kernelArgs?: readonly string[];
   readonly memoryMb?: number;
+  /** The guest agent runs on its port. */
+  readonly withAgent?: boolean;
 };
 
 export type Connector = { readonly name: string; readonly status: string; readonly modes: readonly string[] };
@@ -60,7 +62,7 @@ export class MiniGuest {
   }
 
   /** @throws Error when it does not come up within three minutes, with what it said */
-  static async boot({ devices, kernelArgs = [], memoryMb = 256 }: Machine): Promise<MiniGuest> {
+  static async boot({ devices, kernelArgs = [], memoryMb = 256, withAgent = false }: Machine): Promise<MiniGuest> {
     const place = miniGuestFiles();
     const folder = mkdtempSync(join(tmpdir(), 'bridgekeeper-mini-'));
     const serial = join(folder, 'serial');
@@ -69,7 +71,7 @@ export class MiniGuest {
       [
         ...['-machine', 'pc,accel=tcg', '-cpu', 'Westmere', '-m', `${memoryMb}`, '-nodefaults', '-display', 'none'],
         ...['-vga', 'none', ...devices],
-        ...['-kernel', join(place, 'vmlinuz'), '-initrd', join(place, 'initrd.img')],
+        ...['-kernel', join(place, 'vmlinuz'), '-initrd', join(place, withAgent ? 'initrd-agent.img' : 'initrd.img')],
         ...['-append', ['console=tty0 quiet mitigations=off panic=-1', ...kernelArgs].join(' ')],
         ...['-serial', `file:${serial}`, '-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
       ],
