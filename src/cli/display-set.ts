@@ -4,9 +4,9 @@ import type { LiveDisplay } from '../display/live/display-facts.ts';
 import { readJournal } from '../display/live/journal.ts';
 import { performPlan } from '../display/live/perform.ts';
 import { assertStillSo, readPlan, type SavedPlan, writePlan } from '../display/live/saved-plan.ts';
-import { boxOf, type Monitor } from '../display/monitors.ts';
+import type { Monitor } from '../display/monitors.ts';
 import { type Aim, type DisplayPlan, planDisplay, type Step, untoldReason, type Wish } from '../display/plan.ts';
-import { predictConsole } from '../display/predict.ts';
+import { predictConsole, screenshots } from '../display/predict.ts';
 import type { Size } from '../display/size.ts';
 import { bootOf } from '../display/stages.ts';
 import { withoutSecrets } from '../display/without-secrets.ts';
@@ -146,11 +146,10 @@ async function setOn(uuid: string, wish: Wish, saved: SavedPlan | undefined, opt
 /** What the screenshots will be: one for each monitor, or the box around all. Of the menu nothing is left by then. */
 function expectedPictures({ facts }: LiveDisplay, { monitors, aims }: Wish): readonly Size[] {
   const [device] = facts.domain.devices.filter(({ primary }) => primary);
-  if (device === undefined) return monitors.map(({ size }) => size);
-  if (!aims.has('tty') && !aims.has('desktop')) {
+  if (device !== undefined && !aims.has('tty') && !aims.has('desktop')) {
     return [predictConsole(device, 'Virtual-1', bootOf(facts.domain, device, facts.guest)).size];
   }
-  return device.model === 'qxl' ? [boxOf(monitors)] : monitors.map(({ size }) => size);
+  return screenshots(device, monitors);
 }
 
 function tellOutcome(outcome: string, changed: number, pending: Pending, { notes }: DisplayPlan): void {
