@@ -2,7 +2,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Monitor, parseMonitor } from '../display/monitors.ts';
 import type { Aim } from '../display/plan.ts';
-import { parseSize, type Size } from '../display/size.ts';
 import { outputOption, type Run, wholeNumber } from './options.ts';
 
 const guestArgument = 'a guest of libvirt, by its name or UUID; to look only: qmp:SOCKET of a QEMU without libvirt';
@@ -92,10 +91,10 @@ function aims(text: string): ReadonlySet<Aim> {
   return new Set(everyAim.filter((aim) => words.includes(aim)));
 }
 
-function sizes(text: string): readonly Size[] {
+function sizes(text: string): readonly Monitor[] {
   return text.split(',').map((word) => {
-    const size = parseSize(word);
-    if (size === undefined) throw new InvalidArgumentError('sizes are wanted, as 1920x1080,1280x1024');
-    return size;
+    const monitor = parseMonitor(word);
+    if (monitor === undefined) throw new InvalidArgumentError('sizes are wanted, as 1920x1080,1280x1024');
+    return monitor;
   });
 }

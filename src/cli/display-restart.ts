@@ -5,8 +5,9 @@ import { performPlan } from '../display/live/perform.ts';
 import { verifyPictures } from '../display/live/verify.ts';
 import { shutDown, start } from '../display/live/virsh.ts';
 import { type Aim, planDisplay, type Wish } from '../display/plan.ts';
-import { printSize, type Size } from '../display/size.ts';
+import type { Size } from '../display/size.ts';
 import type { GuestOptions } from './display-inspect.ts';
+import { shownSizes } from './display-verify.ts';
 import { exitCodes } from './exit-codes.ts';
 import { print, printJson, tell } from './output.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
@@ -34,7 +35,7 @@ export async function restarted(
   const again = await answering(uuid, options);
   const { outcome, sizes, notes } = await verified(again, { wish, expected, hasSession }, options);
   if (options.output === 'json') printJson('display-set', { outcome, pictures: sizes, expected, notes });
-  else print(`${outcome.replaceAll('-', ' ')}: ${sizes.map(printSize).join(', ')}`);
+  else print(`${outcome.replaceAll('-', ' ')}: ${shownSizes(sizes)}`);
   if (options.output !== 'json') for (const note of notes) tell(`note: ${note}`);
   return outcome === 'as-expected' ? exitCodes.fine : exitCodes.verificationFailed;
 }

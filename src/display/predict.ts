@@ -13,7 +13,7 @@ import {
   ownGopMode,
   vbeModes,
 } from './mode-lists.ts';
-import { boxOf } from './monitors.ts';
+import { boxOf, type Monitor } from './monitors.ts';
 import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
 import type { VideoDevice } from './video.ts';
 
@@ -170,7 +170,6 @@ export function menuCeiling(device: VideoDevice, firmware: Firmware): Limit | un
 }
 
 /** One size for each screenshot: virtio draws each head for itself, qxl all heads into one picture. */
-export function screenshots(device: VideoDevice, heads: readonly Size[]): readonly Size[] {
-  if (device.model !== 'qxl') return heads;
-  return [boxOf(heads.map((size) => ({ size, side: 'right' })))];
+export function screenshots(device: VideoDevice | undefined, monitors: readonly Monitor[]): readonly Size[] {
+  return device?.model === 'qxl' ? [boxOf(monitors)] : monitors.map(({ size }) => size);
 }
