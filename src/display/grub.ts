@@ -2,8 +2,8 @@
 // /etc/default/grub, no file of the user's is touched, and taking it away is the whole way back.
 // Sources: GRUB's manual, "Simple configuration" and "gfxpayload"; Debian's grub-mkconfig reads /etc/default/grub.d/*.cfg
 import { parseKernelArgs, printVideoArgument, type VideoArgument, withVideoArguments } from './kernel-args.ts';
-import { assignmentsIn, withAssignment } from './shell-assignments.ts';
-import { printSize, type Size } from './size.ts';
+import { type Assignment, assignmentsIn, withAssignment } from './shell-assignments.ts';
+import { isSameSize, printSize, type Size } from './size.ts';
 
 export const defaultsFile = '/etc/default/grub';
 export const dropInFolder = '/etc/default/grub.d';
@@ -98,15 +98,33 @@ export function inPlaceText(text: string, { menu, video }: GrubWish): string {
   return withAssignment(changed, 'GRUB_CMDLINE_LINUX', withVideoArguments(line, video));
 }
 
-/** Files that are read after ours and say something else; they win. */
-export function overriders(files: readonly TextFile[]): readonly string[] {
-  const ours = ['GRUB_GFXMODE', 'GRUB_GFXPAYLOAD_LINUX'];
-  const later = files.filter(({ path }) => path.startsWith(`${dropInFolder}/`) && path > dropInFile);
-  return later.flatMap(({ path, text }) =>
+/** What is read after the file that we write, and says something else: it wins. @param written the file's path */
+export function overriders(files: readonly TextFile[], { menu, video }: GrubWish, written: string): readonly string[] {
+  const isLater = ({ path }: TextFile): boolean =>
+    path.startsWith(`${dropInFolder}/`) && path !== dropInFile && (written === defaultsFile || path > written);
+  const isOurs = ({ name, value }: Assignment): boolean => {
+    if (name === 'GRUB_GFXMODE' || name === 'GRUB_GFXPAYLOAD_LINUX') return menu !== undefined;
+    // one that only a shell could read may well add to ours, as ours does to others
+    return name === 'GRUB_CMDLINE_LINUX' && video !== undefined && value !== undefined;
+  };
+  const found = files.filter(isLater).flatMap(({ path, text }) =>
     assignmentsIn(text)
-      .filter(({ name }) => ours.includes(name))
+      .filter(isOurs)
       .map(({ name }) => `${path}: ${name}`),
   );
+  return [...found, ...laterVideo(files, video ?? [])];
+}
+
+/** GRUB_CMDLINE_LINUX_DEFAULT comes behind GRUB_CMDLINE_LINUX, and the last `video=` of a connector is taken. */
+function laterVideo(files: readonly TextFile[], video: readonly VideoArgument[]): readonly string[] {
+  const name = 'GRUB_CMDLINE_LINUX_DEFAULT';
+  const last = files
+    .flatMap(({ path, text }) => assignmentsIn(text).map((one) => ({ path, ...one })))
+    .findLast((one) => one.name === name);
+  const rivals = parseKernelArgs(last?.value ?? '').video.filter(({ connector, size }) =>
+    video.some((wanted) => wanted.connector === connector && !isSameSize(wanted.size, size)),
+  );
+  return rivals.map((rival) => `${last?.path}: ${name} with ${printVideoArgument(rival)}`);
 }
 
 /** Whether GRUB's generated configuration holds what was asked for: what `update-grub` really did. */

@@ -10,7 +10,7 @@ import {
   parseDropIn,
 } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
-import type { VideoArgument } from './kernel-args.ts';
+import { parseKernelArgs, printVideoArgument, sizeFor, type VideoArgument } from './kernel-args.ts';
 import { menuDevice } from './menu-device.ts';
 import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Wish } from './plan.ts';
@@ -39,8 +39,9 @@ export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
   const after = wish.inPlace
     ? inPlaceText(before ?? '', wanted)
     : dropInText({ ...(before === undefined ? {} : parseDropIn(before)), ...wanted });
-  const notes = overriders(guest.grubFiles).map((where) => `${where} is read later, and wins`);
-  if (after === before) return { notes };
+  const later = overriders(guest.grubFiles, wanted, path).map((where) => `${where} is read later, and wins`);
+  if (later.length > 0) return { impossible: later.map((reason) => ({ aim, reason })) };
+  if (after === before) return {};
   const why =
     wanted.menu === undefined
       ? "the kernel's own size for its consoles"
@@ -49,16 +50,25 @@ export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
     steps: [
       { kind: 'guest-file', path, before, after, afterwards: 'update-grub', grub: wanted, needs: 'guest reboot', why },
     ],
-    notes,
   };
 }
 
 function grubWish(facts: DisplayFacts, wish: Wish): GrubWish | undefined {
   const { aims, via, monitors } = wish;
   const menu = aims.has('grub') ? monitors[0]?.size : undefined;
-  const video = aims.has('tty') && via === 'guest' ? monitors.map(videoArgument) : secondHeads(facts, wish);
+  const isTold = via === 'guest' || (via === 'auto' && rivalArguments(facts, wish).length > 0);
+  const video = aims.has('tty') && isTold ? monitors.map(videoArgument) : secondHeads(facts, wish);
   if (menu === undefined && video === undefined) return undefined;
   return { ...(menu === undefined ? {} : { menu }), ...(video === undefined ? {} : { video }) };
+}
+
+/** Words of the kernel's command line that win over <resolution>, and say another size. */
+export function rivalArguments({ guest }: DisplayFacts, { monitors }: Wish): readonly string[] {
+  const args = parseKernelArgs(guest?.commandLine ?? '');
+  return monitors.flatMap(({ size }, at) => {
+    const argument = sizeFor(args, `Virtual-${at + 1}`);
+    return argument === undefined || isSameSize(argument.size, size) ? [] : [printVideoArgument(argument)];
+  });
 }
 
 function videoArgument({ size }: Monitor, at: number): VideoArgument {
@@ -77,7 +87,7 @@ function bootLoaderRefusals(guest: GuestFacts, { inPlace }: Wish): readonly stri
   switch (guest.bootLoader) {
     case 'systemd-boot':
       return [
-        'the guest boots by systemd-boot: its menu has no size of its own (console-mode of loader.conf takes what the firmware has)',
+        'the guest boots by systemd-boot: its menu has no size of its own (console-mode of loader.conf takes what the firmware has), and kernel arguments are in /etc/kernel/cmdline (kernel-install add)',
       ];
     case 'none':
       return ['no boot loader was found in the guest'];

@@ -4,6 +4,7 @@ import { type HostStep, hostStep, type Layout } from './host-step.ts';
 import { menuNeedsOwnSize } from './menu-device.ts';
 import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
+import { rivalArguments } from './plan-grub.ts';
 import { spliceVideo } from './splice-video.ts';
 import { waylandRefusal } from './wayland-step.ts';
 
@@ -14,10 +15,16 @@ export function hostPart(facts: DisplayFacts, wish: Wish): PlanPart {
   const aim: Aim = aims.has('tty') ? 'tty' : aims.has('desktop') ? 'desktop' : 'grub';
   const needsSize = aims.has('tty') || menuNeedsOwnSize(facts, wish) || mustBeListed(facts, monitors, aims);
   const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory', layoutOf(facts, via));
+  const rivals = via === 'host' && aims.has('tty') ? rivalArguments(facts, wish) : [];
+  if (rivals.length > 0) return { impossible: rivals.map((word) => ({ aim, reason: rivalText(word) })) };
   if (step.kind === 'nothing') return {};
   const refused = step.kind === 'impossible' ? [...step.reasons, ...otherModels(facts)] : definitionRefusals(facts);
   if (refused.length > 0) return { impossible: refused.map((reason) => ({ aim, reason })) };
   return { steps: [definitionStep(facts, step)] };
+}
+
+function rivalText(word: string): string {
+  return `${word} is on the kernel's command line, and wins over <resolution>: --via auto says it anew in GRUB`;
 }
 
 /** Heads of one device need the guest to be told of them: where it cannot be, each monitor is a device. */
