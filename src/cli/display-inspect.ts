@@ -2,7 +2,7 @@
 
 import { type LiveDisplay, picturesOf } from '../display/live/display-facts.ts';
 import { memoryFor } from '../display/memory.ts';
-import { kmsModes, vbeModes } from '../display/mode-lists.ts';
+import { gopModes, kmsModes, vbeModes } from '../display/mode-lists.ts';
 import { isSameSize, printSize, type Size } from '../display/size.ts';
 import { hearingOf, type StageRow, stageRows } from '../display/stages.ts';
 import type { VideoDevice } from '../display/video.ts';
@@ -118,7 +118,8 @@ function listed(facts: LiveDisplay['facts'], options: GuestOptions): number {
   const { devices } = facts.running ?? facts.domain;
   const [device] = devices.filter(({ primary }) => primary);
   const rows = device === undefined ? [] : modeRows(device, hearingOf(facts.guest));
-  const menu = device === undefined || facts.domain.firmware === 'uefi' ? [] : vbeModes(device);
+  const menuModes = facts.domain.firmware === 'uefi' ? gopModes : vbeModes;
+  const menu = device === undefined ? [] : menuModes(device);
   if (options.output === 'json') printJson('display-modes', { modes: rows, menu });
   else {
     print(

@@ -1,8 +1,8 @@
 // Which sizes each stage offers: the firmware's list for the boot menu, the kernel driver's for the console. As data, in the
 // order in which the kernel prefers them (by area, then by rate), so that the first one that fits is the one that is taken.
-// Sources: vgasrc/bochsvga.c of SeaBIOS; hw/display/edid-generate.c of QEMU; drm_edid.c (DMT modes) and qxl_display.c of Linux
+// Sources: vgasrc/bochsvga.c of SeaBIOS; OVMF 2022.11 as GRUB 2.06 lists it; hw/display/edid-generate.c of QEMU; drm_edid.c (DMT modes) and qxl_display.c of Linux
 import { unreachable } from '../model/unreachable.ts';
-import { framebufferLimit, vbeMemory } from './memory.ts';
+import { canShow, framebufferLimit, gopMemory, vbeMemory } from './memory.ts';
 import { framebufferBytes, isSameSize, parseSize, type Size } from './size.ts';
 import type { VideoDevice } from './video.ts';
 
@@ -14,6 +14,13 @@ function sizes(words: string): readonly Size[] {
 const seaBios = sizes(
   `5120x2160 4096x2160 3840x2160 2560x1600 2560x1440 1920x1200 1920x1080 1600x1200 1680x1050 1600x900 1400x1050 1280x1024
    1440x900 1280x960 1280x800 1152x864 1280x768 1280x720 1024x768 800x600 640x480 640x400 320x200`,
+);
+
+/** OVMF's, for GRUB and whoever else asks it, whatever the device. */
+const ovmf = sizes(
+  `8192x4320 7680x4320 4096x2160 3840x2160 3200x2400 2800x2100 2560x2048 2560x1600 2560x1440 2048x2048 2048x1536 2000x2000
+   1920x1440 1920x1200 1920x1080 1680x1050 1600x1200 1600x900 1440x900 1400x1050 1366x768 1360x768 1280x1024 1280x960
+   1280x800 1280x768 1280x760 1280x720 1152x870 1152x864 1024x768 1024x600 960x640 832x624 800x600 800x480 640x480`,
 );
 
 /** What QEMU's monitor claims to show. */
@@ -42,6 +49,22 @@ export function vbeModes(device: VideoDevice): readonly Size[] {
   if (own !== undefined) return withOwn(own);
   const memory = vbeMemory(device);
   return seaBios.filter((size) => framebufferBytes(size) <= memory);
+}
+
+/** What UEFI firmware offers GRUB on this device, its own size first. */
+export function gopModes(device: VideoDevice): readonly Size[] {
+  const own = gopSize(device);
+  if (device.model === 'ramfb') return [own];
+  const memory = gopMemory(device);
+  const others = ovmf.filter((size) => framebufferBytes(size) <= memory && !isSameSize(size, own));
+  return [own, ...others];
+}
+
+/** What UEFI firmware starts with: of virtio-vga and qxl it does not read what size they would like. */
+export function gopSize({ model, resolution }: VideoDevice): Size {
+  if (model === 'ramfb') return { width: 800, height: 600 };
+  const usual = { width: 1280, height: 800 };
+  return model === 'vga' || model === 'bochs' ? (resolution ?? usual) : usual;
 }
 
 /** The smallest mode of the list that is larger than all that fit: more memory would bring it. */
@@ -78,9 +101,8 @@ export type Hearing = 'edid' | 'size';
 /** The connector's list, preferred mode first; what does not fit into the memory is not in it. */
 export function kmsModes(device: VideoDevice, hearing: Hearing): readonly Size[] {
   const preferred = device.resolution ?? usualSize(device);
-  const limit = framebufferLimit(device) ?? Number.POSITIVE_INFINITY;
   const others = offered(device, hearing).filter((size) => !isSameSize(size, preferred));
-  return [preferred, ...others].filter((size) => framebufferBytes(size) <= limit);
+  return [preferred, ...others].filter((size) => canShow(device, size));
 }
 
 function offered({ model }: VideoDevice, hearing: Hearing): readonly Size[] {

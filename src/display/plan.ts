@@ -7,6 +7,7 @@ import type { Monitor } from './monitors.ts';
 import { desktopPart } from './plan-desktop.ts';
 import { grubPart } from './plan-grub.ts';
 import { hostPart, layoutOf } from './plan-host.ts';
+import { wishWithoutDriver } from './plan-without-driver.ts';
 import { predictConsole } from './predict.ts';
 import type { SessionStep } from './session-step.ts';
 import { isSameSize, printSize } from './size.ts';
@@ -88,14 +89,8 @@ export type DisplayPlan = {
 export type PlanPart = Partial<DisplayPlan>;
 
 export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
-  const menu = grubPart(facts, wish);
-  const driver = menu.impossible === undefined ? driverNotes(facts, wish) : [];
-  const parts = [
-    hostPart(facts, wish),
-    menu,
-    desktopPart(facts, wish),
-    { notes: [...driver, ...notesOf(facts, wish)] },
-  ];
+  const { wish: left, part } = wishWithoutDriver(facts, wish);
+  const parts = left === undefined ? [part] : [...partsOf(facts, left), part];
   const steps = parts.flatMap((part: PlanPart) => part.steps ?? []);
   const untold = untoldReason(facts, steps);
   return {
@@ -104,6 +99,13 @@ export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
     notes: [...parts.flatMap(({ notes = [] }: PlanPart) => notes), ...(untold === undefined ? [] : [untold])],
     viewer: viewerRow(facts.viewing, facts.guest),
   };
+}
+
+function partsOf(facts: DisplayFacts, wish: Wish): readonly PlanPart[] {
+  const menu = grubPart(facts, wish);
+  const driver = menu.impossible === undefined ? driverNotes(facts, wish) : [];
+  const notes = [...driver, ...notesOf(facts, wish)];
+  return [hostPart(facts, wish), menu, desktopPart(facts, wish), { notes }];
 }
 
 /** Why these steps cannot be done now: they are for the guest itself, and it was only read. */

@@ -2,15 +2,16 @@
 // against real pictures of the whole matrix, predicted failures included.
 import type { KernelArgs } from './kernel-args.ts';
 import { sizeFor } from './kernel-args.ts';
-import { framebufferLimit, vbeMemory } from './memory.ts';
-import { type Hearing, kmsModes, nextKmsMode, nextVbeMode, vbeModes } from './mode-lists.ts';
+import { canShow, vbeMemory } from './memory.ts';
+import { gopModes, gopSize, type Hearing, kmsModes, nextKmsMode, nextVbeMode, vbeModes } from './mode-lists.ts';
 import { boxOf, type Monitor } from './monitors.ts';
 import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
-import type { VideoDevice } from './video.ts';
+import { longestSide, type VideoDevice } from './video.ts';
 
 export type Limit = {
   readonly code:
     | 'memory'
+    | 'driver'
     | 'no-driver'
     | 'not-listed'
     | 'guest-memory'
@@ -43,11 +44,8 @@ const textMode: Size = { width: 720, height: 400 };
 /** GRUB's own default on BIOS. */
 const usualMenu: Size = { width: 640, height: 480 };
 
-/** UEFI's default since OVMF 2022. */
-const usualUefi: Size = { width: 1280, height: 800 };
-
 export function predictMenu(device: VideoDevice, { firmware, gfxmode }: Boot): Predicted {
-  return firmware === 'uefi' ? uefiMenu(device) : biosMenu(device, gfxmode);
+  return firmware === 'uefi' ? uefiMenu(device, gfxmode) : biosMenu(device, gfxmode);
 }
 
 function biosMenu(device: VideoDevice, wish: Size | undefined): Predicted {
@@ -73,26 +71,36 @@ function automatic({ model }: VideoDevice): Size {
   return model === 'vga' ? { width: 800, height: 600 } : usualMenu;
 }
 
-function uefiMenu({ model, resolution }: VideoDevice): Predicted {
-  if (model === 'ramfb') return { size: { width: 800, height: 600 } };
-  if (resolution === undefined) return { size: usualUefi };
-  return { size: resolution };
+function uefiMenu(device: VideoDevice, wish: Size | undefined): Predicted {
+  const size = gopSize(device);
+  if (wish === undefined && device.resolution !== undefined && !isSameSize(size, device.resolution)) {
+    const text = `UEFI firmware does not ask ${device.model} for its size: GRUB_GFXMODE decides`;
+    return { size, limit: { code: 'firmware-ignores', text } };
+  }
+  if (wish === undefined || isSameSize(size, wish)) return { size };
+  if (gopModes(device).some((one) => isSameSize(one, wish))) return { size: wish };
+  return { size, limit: { code: 'not-listed', text: `the firmware offers no ${printSize(wish)} on ${device.model}` } };
 }
 
 /** What one connector's console shows, once the kernel's driver is there; without a driver, what came before stays. */
 export function predictConsole(device: VideoDevice, connector: string, boot: Boot): Predicted {
   if (!boot.driver || boot.kernelArgs.nomodeset) return withoutDriver(device, boot);
   const modes = kmsModes(device, boot.hearing);
-  const limit = framebufferLimit(device) ?? Number.POSITIVE_INFINITY;
   const wish = sizeFor(boot.kernelArgs, connector)?.size ?? device.resolution;
-  const fits = wish !== undefined && framebufferBytes(wish) <= limit;
+  const fits = wish !== undefined && canShow(device, wish);
   const size = fits ? wish : (modes[0] ?? textMode);
-  if (isTooMuchForGuest(device, size, boot)) {
+  if (isTooMuchForGuest(device, [size], boot)) {
     const text = `the guest's ${Math.floor(boot.guestMemoryKib / 1024)} MiB do not hold two pictures of ${printSize(size)}`;
     return { size: withoutDriver(device, boot).size, limit: { code: 'guest-memory', text } };
   }
   if (wish === undefined || fits) return { size };
-  return { size, limit: memoryLimit(device, wish) };
+  return { size, limit: sideLimit(device, wish) ?? memoryLimit(device, wish) };
+}
+
+function sideLimit({ model }: VideoDevice, { width, height }: Size): Limit | undefined {
+  const most = longestSide[model];
+  if (Math.max(width, height) <= most) return undefined;
+  return { code: 'driver', text: `the kernel's driver for ${model} draws at most ${most}x${most}` };
 }
 
 function withoutDriver(device: VideoDevice, boot: Boot): Predicted {
@@ -101,9 +109,17 @@ function withoutDriver(device: VideoDevice, boot: Boot): Predicted {
   return { size: predictMenu(device, boot).size, limit };
 }
 
-/** virtio has no memory of its own: its picture, and the kernel's shadow of it, lie in the guest's. */
-function isTooMuchForGuest({ model }: VideoDevice, size: Size, { guestMemoryKib }: Boot): boolean {
-  return model === 'virtio' && 2 * framebufferBytes(size) > guestMemoryKib * 1024 - kernelItself;
+/**
+ * virtio has no memory of its own: its pictures, and the kernel's shadows of them, lie in the guest's.
+ * @param boot with 0 for a guest's memory that is not known, which is believed to be enough
+ */
+export function isTooMuchForGuest(
+  { model }: VideoDevice,
+  sizes: readonly Size[],
+  { guestMemoryKib }: Pick<Boot, 'guestMemoryKib'>,
+): boolean {
+  const need = sizes.reduce((sum, size) => sum + 2 * framebufferBytes(size), kernelItself);
+  return model === 'virtio' && guestMemoryKib > 0 && need > guestMemoryKib * 1024;
 }
 
 /** What a small guest needs for anything else, in bytes. */

@@ -4,9 +4,10 @@ import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
 import { type GrubSettings, grubSettings } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { type KernelArgs, parseKernelArgs } from './kernel-args.ts';
-import { kmsModes, vbeModes } from './mode-lists.ts';
+import { gopModes, kmsModes, vbeModes } from './mode-lists.ts';
 import { type Boot, consoleCeiling, type Limit, menuCeiling, predictConsole, predictMenu } from './predict.ts';
 import { parseSize, type Size } from './size.ts';
+import { mostHeads } from './video.ts';
 
 export type Stage = 'boot menu' | 'early boot' | 'console' | 'session' | 'viewer';
 
@@ -81,6 +82,11 @@ function hasDriver(
   );
 }
 
+/** By the framebuffer's name. Those that only draw on what firmware left are no display driver: the real one comes later. */
+export function isDisplayDriver(framebuffer: string | undefined): boolean {
+  return framebuffer !== undefined && /drm/.test(framebuffer) && !/^(?:simple|of|efi|vesa)drm/.test(framebuffer);
+}
+
 /** What the screenshots of a guest show by its devices alone, once the kernel's own drivers are there. */
 export function startSizes(domain: DomainDisplay): readonly Size[] {
   return domain.devices.flatMap((device) => {
@@ -100,14 +106,14 @@ export function stageRows(
   if (device === undefined) return [];
   const boot = bootOf(domain, device, guest);
   const menu = predictMenu(device, boot);
-  const offered = domain.firmware === 'bios' ? vbeModes(device) : [];
+  const offered = domain.firmware === 'bios' ? vbeModes(device) : gopModes(device);
   const ceiling = domain.firmware === 'bios' ? menuCeiling(device) : undefined;
   const early: StageRow = {
     stage: 'early boot',
     monitor: 1,
     now: undefined,
     next: boot.payload === 'keep' ? menu.size : undefined,
-    largest: offered[0],
+    largest: largestOf(offered),
     limit:
       boot.payload === 'keep'
         ? (menu.limit ?? ceiling)
@@ -119,7 +125,7 @@ export function stageRows(
       monitor: 1,
       now: undefined,
       next: menu.size,
-      largest: offered[0],
+      largest: largestOf(offered),
       limit: menuLimit(menu.limit, guest) ?? ceiling,
     },
     early,
@@ -141,7 +147,7 @@ function consoleRows(
   boot: Boot,
 ): readonly StageRow[] {
   const heads = domain.devices.flatMap((device) =>
-    Array.from({ length: device.heads }, (_, head) => ({ device, head })),
+    Array.from({ length: Math.min(device.heads, mostHeads[device.model]) }, (_, head) => ({ device, head })),
   );
   return heads.map(({ device, head }, at) => {
     const connector = guest?.connectors[at];

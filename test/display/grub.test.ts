@@ -94,7 +94,13 @@ describe("GRUB's settings", () => {
       { path: '/etc/default/grub.d/50-cloud.cfg', text: 'GRUB_GFXMODE=1024x768\n' },
       { path: '/etc/default/grub.d/99-late.cfg', text: 'GRUB_GFXPAYLOAD_LINUX=text\nGRUB_TIMEOUT=1\n' },
     ];
-    assert.deepEqual(overriders(files), ['/etc/default/grub.d/99-late.cfg: GRUB_GFXPAYLOAD_LINUX']);
+    assert.deepEqual(overriders(files, '/etc/default/grub.d/90-bridgekeeper.cfg'), [
+      '/etc/default/grub.d/99-late.cfg: GRUB_GFXPAYLOAD_LINUX',
+    ]);
+    assert.deepEqual(overriders(files, '/etc/default/grub'), [
+      '/etc/default/grub.d/50-cloud.cfg: GRUB_GFXMODE',
+      '/etc/default/grub.d/99-late.cfg: GRUB_GFXPAYLOAD_LINUX',
+    ]);
   });
 });
 
@@ -146,6 +152,13 @@ describe("GRUB's own file", () => {
       assert.equal(holdsWish(cfg(line), { menu: fullHd, video }), holds);
     });
   }
+  test('entries of other systems and a test of the memory are told nothing', () => {
+    const own = `### BEGIN /etc/grub.d/10_linux ###\n${cfg('video=Virtual-1:1920x1080')}### END /etc/grub.d/10_linux ###\n`;
+    const other = "menuentry 'Memory test' {\n\tlinux16\t/boot/memtest86+.bin console=ttyS0\n}\n";
+    assert.ok(holdsWish(own + other, { menu: fullHd, video }));
+    assert.ok(!holdsWish(own.replace('video=', 'audio=') + other, { menu: fullHd, video }));
+  });
+
   test('an empty file holds nothing', () => assert.equal(holdsWish('', { menu: fullHd }), false));
 });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseKernelArgs } from '../../src/display/kernel-args.ts';
-import { vbeModes } from '../../src/display/mode-lists.ts';
+import { gopModes, vbeModes } from '../../src/display/mode-lists.ts';
 import { predictMenu } from '../../src/display/predict.ts';
 import { parseSize, printSize } from '../../src/display/size.ts';
 import { deviceOf } from './cells.ts';
@@ -40,6 +40,37 @@ describe('the boot menu', { skip: needsGrubDisk, concurrency: 2 }, () => {
       assert.equal(menu.picture, picture);
       assert.equal(printSize(predictMenu(device, boot).size), picture);
       assert.deepEqual([...menu.offered].sort(), vbeModes(device).map(printSize).sort());
+    });
+  }
+});
+
+/** As OVMF 2022.11 and GRUB 2.06 for UEFI showed them. */
+const uefi: readonly (readonly [device: string, wish: string, picture: string, modes: number])[] = [
+  ['virtio-vga,xres=1920,yres=1080', 'auto', '1280x800', 23],
+  ['virtio-vga,xres=1920,yres=1080', '1920x1080', '1920x1080', 23],
+  ['virtio-vga', '1920x1080', '1920x1080', 23],
+  ['VGA,xres=1920,yres=1080', '1280x1024', '1280x1024', 30],
+  ['qxl-vga,xres=1920,yres=1080', 'auto', '1280x800', 30],
+  ['qxl-vga', '1920x1080', '1920x1080', 30],
+  ['bochs-display', '1920x1080', '1920x1080', 30],
+];
+
+describe('the boot menu of UEFI, as it was seen', () => {
+  for (const [qemu, wish, picture, modes] of uefi) {
+    test(`${qemu}, GRUB_GFXMODE=${wish}: ${picture}`, () => {
+      const device = deviceOf(qemu);
+      const gfxmode = parseSize(wish);
+      const boot = {
+        firmware: 'uefi',
+        payload: 'keep',
+        kernelArgs: parseKernelArgs(''),
+        driver: true,
+        hearing: 'edid',
+        ...(gfxmode === undefined ? {} : { gfxmode }),
+        guestMemoryKib: 262_144,
+      } as const;
+      assert.equal(printSize(predictMenu(device, boot).size), picture);
+      assert.equal(gopModes(device).length, modes);
     });
   }
 });

@@ -51,4 +51,9 @@ describe('stages of a Debian with a desktop', () => {
       ['console 1: 1920x1080 1920x1080 4096x2160 '],
     );
   });
+
+  test('16 heads of qxl are the four connectors of its driver', () => {
+    const rows = table(text.replace(/ heads='\d+'/, " heads='16'"), [desktop]);
+    assert.equal(rows.filter((line) => line.startsWith('console')).length, 4);
+  });
 });

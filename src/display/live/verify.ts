@@ -5,7 +5,7 @@ import { HostError } from '../../model/host-error.ts';
 import type { GuestFacts } from '../guest-facts.ts';
 import { isPending } from '../plan.ts';
 import { isSameSize, type Size } from '../size.ts';
-import { bootOf, startSizes } from '../stages.ts';
+import { bootOf, isDisplayDriver, startSizes } from '../stages.ts';
 import { type LiveDisplay, screensOf } from './display-facts.ts';
 import { askGuest } from './guest.ts';
 import type { Shot } from './virsh.ts';
@@ -84,11 +84,6 @@ async function driverState({ guest, facts }: LiveDisplay, deadline: number): Pro
     if (Date.now() > deadline) return { state: 'absent', inside };
     await pause(1000);
   }
-}
-
-/** Those that only draw on what firmware left are no display driver: the real one comes later. */
-function isDisplayDriver(framebuffer: string | undefined): boolean {
-  return framebuffer !== undefined && /drm/.test(framebuffer) && !/^(?:simple|of|efi|vesa)drm/.test(framebuffer);
 }
 
 /**
