@@ -21,7 +21,7 @@ export function addDisplayCommand(program: Command, run: Run): void {
     run(import('./display-inspect.ts').then(({ displayInspect }) => displayInspect(guest, options))),
   );
   about(display, 'modes', 'list the sizes that are offered, possible, or impossible, and why').action(
-    (guest, options) => run(import('./display-inspect.ts').then(({ displayModes }) => displayModes(guest, options))),
+    (guest, options) => run(import('./display-modes.ts').then(({ displayModes }) => displayModes(guest, options))),
   );
   wishing(about(display, 'plan', 'show what would be changed, and what cannot be'))
     .option('--out <file>', 'keep it, for `display set --plan`')

@@ -1,10 +1,8 @@
-// `display inspect` and `display modes`: what is so at each stage, and which sizes there could be.
+// `display inspect`: what is so at each stage, what could be, and why not more.
 
 import { type LiveDisplay, picturesOf } from '../display/live/display-facts.ts';
-import { memoryFor } from '../display/memory.ts';
-import { gopModes, kmsModes, vbeModes } from '../display/mode-lists.ts';
-import { isSameSize, printSize, type Size } from '../display/size.ts';
-import { hearingOf, type StageRow, stageRows } from '../display/stages.ts';
+import { printSize, type Size } from '../display/size.ts';
+import { type StageRow, stageRows } from '../display/stages.ts';
 import type { VideoDevice } from '../display/video.ts';
 import { viewerRow } from '../display/viewer.ts';
 import { onGuest } from './display-guest.ts';
@@ -94,58 +92,4 @@ function noteLines({ facts }: LiveDisplay): readonly string[] {
   if (facts.guest !== undefined && facts.guest.leftOut > 0)
     notes.push(`${facts.guest.leftOut} words of the guest were no connectors or modes, and were left out`);
   return notes.length === 0 ? [] : ['', ...notes];
-}
-
-type ModeRow = { readonly size: Size; readonly is: 'offered' | 'with-memory' | 'impossible'; readonly why: string };
-
-const wanted: readonly Size[] = [
-  [1280, 800],
-  [1366, 768],
-  [1920, 1080],
-  [1920, 1200],
-  [2560, 1440],
-  [2560, 1600],
-  [3440, 1440],
-  [3840, 2160],
-  [5120, 2880],
-].map(([width = 0, height = 0]) => ({ width, height }));
-
-export async function displayModes(name: string, options: GuestOptions): Promise<number> {
-  return onGuest(name, options.access, async ({ facts }) => listed(facts, options));
-}
-
-function listed(facts: LiveDisplay['facts'], options: GuestOptions): number {
-  const { devices } = facts.running ?? facts.domain;
-  const [device] = devices.filter(({ primary }) => primary);
-  const rows = device === undefined ? [] : modeRows(device, hearingOf(facts.guest));
-  const menuModes = facts.domain.firmware === 'uefi' ? gopModes : vbeModes;
-  const menu = device === undefined ? [] : menuModes(device);
-  if (options.output === 'json') printJson('display-modes', { modes: rows, menu });
-  else {
-    print(
-      table(
-        ['SIZE', 'IS', 'WHY'],
-        rows.map(({ size, is, why }) => [printSize(size), is.replace('-', ' '), why]),
-      ).join('\n'),
-    );
-    if (menu.length > 0) print(`\nboot menu: ${menu.map(printSize).join(' ')}`);
-  }
-  return exitCodes.fine;
-}
-
-function modeRows(device: VideoDevice, hearing: 'edid' | 'size'): readonly ModeRow[] {
-  const offered = kmsModes(device, hearing);
-  const others = wanted.filter((size) => !offered.some((one) => isSameSize(one, size)));
-  return [
-    ...offered.map((size) => ({ size, is: 'offered', why: 'in the list of the display driver' }) as const),
-    ...others.map((size) => otherRow(device, size)),
-  ];
-}
-
-function otherRow(device: VideoDevice, size: Size): ModeRow {
-  const memory = memoryFor(device.model, size, device.memory);
-  if (memory === undefined) return { size, is: 'impossible', why: `no memory makes ${device.model} show that` };
-  const more = Object.entries(memory).filter(([name, kib]) => device.memory[name as keyof typeof memory] !== kib);
-  if (more.length === 0) return { size, is: 'offered', why: 'not in a list, but as <resolution> or with a modeline' };
-  return { size, is: 'with-memory', why: more.map(([name, kib]) => `${name} ${kib / 1024} MiB`).join(', ') };
 }

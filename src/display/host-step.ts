@@ -1,14 +1,13 @@
 // A wish -> the display devices that fulfil it at the host: <resolution>, memory, heads, a device of its own for each
 // monitor where the model can. What libvirt or QEMU would refuse, or quietly make something else of, is said before.
 // Sources: libvirt's qemu_validate.c and domain_validate.c; the sentences behind 'libvirt says' were read from libvirt 9
-import { unreachable } from '../model/unreachable.ts';
 import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
-import { memoryFor } from './memory.ts';
+import { memoryFor, usualMemory } from './memory.ts';
 import { boxOf, type Monitor } from './monitors.ts';
-import { isTooMuchForGuest } from './predict.ts';
+import { drawnByVga, isTooMuchForGuest } from './predict.ts';
 import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
 import type { VideoChange } from './splice-video.ts';
-import { longestSide, mostHeads, type VideoDevice, type VideoMemory, type VideoModel } from './video.ts';
+import { longestSide, mostHeads, type VideoDevice, type VideoMemory } from './video.ts';
 
 export type HostStep =
   | { readonly kind: 'nothing' }
@@ -55,6 +54,12 @@ function refusals({ model }: PlacedVideo, monitors: readonly Monitor[]): readonl
     found.push(
       `${model} shows ${heads}${mostHeads[model] === 1 ? "; virtio and qxl show more (libvirt says: video type doesn't support multiple 'heads')" : ''}`,
     );
+  }
+  for (const { size } of monitors) {
+    if (model === 'vga' && size.width % 8 !== 0)
+      found.push(
+        `a VGA draws widths of whole eights, and would show ${printSize(drawnByVga(size))}; virtio, qxl and bochs show ${printSize(size)}`,
+      );
   }
   return found;
 }
@@ -119,24 +124,6 @@ function withDefaults({ model, memory: present }: PlacedVideo, memory: VideoMemo
     return present[key] !== undefined || kib !== usual[key];
   });
   return Object.fromEntries(needed);
-}
-
-/** What libvirt writes into a definition that says nothing; qemuDomainDeviceVideoDefPostParse. */
-function usualMemory(model: VideoModel): VideoMemory {
-  switch (model) {
-    case 'qxl':
-      return { ram: 65_536, vram: 65_536, vgamem: 16_384 };
-    case 'vga':
-    case 'bochs':
-    case 'vmvga':
-    case 'cirrus':
-      return { vram: 16_384 };
-    case 'virtio':
-    case 'ramfb':
-      return {};
-    default:
-      return unreachable(model);
-  }
 }
 
 function changeOf(

@@ -106,12 +106,25 @@ function changed(name: keyof VideoMemory, bytes: number, presentKib: number | un
   return bytes === (presentKib ?? 0) * KiB ? {} : { [name]: bytes / KiB };
 }
 
-/** The same for UEFI firmware, which draws on all of bochs-display's memory. */
+/** What UEFI may draw on, in bytes: as the BIOS, but for devices without a VGA, which it knows as they are. */
 export function gopMemory(device: VideoDevice): number {
-  return device.model === 'bochs' ? powerOfTwo(bytesOf(device.memory.vram)) : vbeMemory(device);
+  switch (device.model) {
+    case 'bochs':
+      return powerOfTwo(bytesOf(device.memory.vram));
+    case 'virtio':
+      return device.primary ? virtioVbe : Number.POSITIVE_INFINITY;
+    case 'qxl':
+    case 'vga':
+    case 'vmvga':
+    case 'cirrus':
+    case 'ramfb':
+      return vbeMemory(device);
+    default:
+      return unreachable(device.model);
+  }
 }
 
-/** What BIOS firmware may draw on, in bytes. */
+/** What a BIOS may draw on, in bytes. */
 export function vbeMemory({ model, memory, resolution }: VideoDevice): number {
   switch (model) {
     case 'qxl':
@@ -126,6 +139,24 @@ export function vbeMemory({ model, memory, resolution }: VideoDevice): number {
     case 'bochs':
     case 'ramfb':
       return framebufferBytes(resolution ?? { width: 1280, height: 800 });
+    default:
+      return unreachable(model);
+  }
+}
+
+/** What libvirt writes into a definition that says nothing; qemuDomainDeviceVideoDefPostParse. */
+export function usualMemory(model: VideoModel): VideoMemory {
+  switch (model) {
+    case 'qxl':
+      return { ram: 65_536, vram: 65_536, vgamem: 16_384 };
+    case 'vga':
+    case 'bochs':
+    case 'vmvga':
+    case 'cirrus':
+      return { vram: 16_384 };
+    case 'virtio':
+    case 'ramfb':
+      return {};
     default:
       return unreachable(model);
   }

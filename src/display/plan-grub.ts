@@ -1,6 +1,5 @@
 // GRUB's part of a plan: the boot menu's size and the kernel's own, as a drop-in or in place, or what keeps GRUB from it.
 
-import type { PlacedVideo } from './domain-video.ts';
 import {
   defaultsFile,
   dropInFile,
@@ -13,14 +12,13 @@ import {
 } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { parseKernelArgs, printVideoArgument, sizeFor, type VideoArgument } from './kernel-args.ts';
-import { memoryFor } from './memory.ts';
-import { boxOf, type Monitor } from './monitors.ts';
+import { menuDevice } from './menu-device.ts';
+import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Wish } from './plan.ts';
-import { layoutOf, takesMenuSize } from './plan-host.ts';
+import { layoutOf } from './plan-host.ts';
 import { predictMenu } from './predict.ts';
 import { isSameSize, printSize, type Size } from './size.ts';
 import { bootOf } from './stages.ts';
-import type { VideoDevice } from './video.ts';
 
 export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
   const wanted = grubWish(facts, wish);
@@ -127,13 +125,6 @@ function menuRefusals(facts: DisplayFacts, wanted: GrubWish, wish: Wish): readon
   return [...(menu === undefined ? [] : [menu]), ...later];
 }
 
-/** What the definition will have when GRUB comes to it. */
-function byThen(device: PlacedVideo, menu: Size, { via, monitors }: Wish): VideoDevice {
-  if (via === 'guest') return device;
-  const memory = memoryFor(device.model, boxOf(monitors), device.memory) ?? device.memory;
-  return takesMenuSize(device) ? { ...device, memory, resolution: menu } : { ...device, memory };
-}
-
 function menuRefusal(facts: DisplayFacts, menu: Size, wish: Wish): string | undefined {
   const [device] = facts.domain.devices.filter(({ primary }) => primary);
   const terminal = facts.guest === undefined ? undefined : grubSettings(facts.guest.grubFiles).terminal;
@@ -141,7 +132,7 @@ function menuRefusal(facts: DisplayFacts, menu: Size, wish: Wish): string | unde
     return `GRUB_TERMINAL is ${terminal}: the boot menu is text`;
   if (device === undefined) return undefined;
   const boot = { ...bootOf(facts.domain, device, facts.guest), gfxmode: menu };
-  const { size, limit } = predictMenu(byThen(device, menu, wish), boot);
+  const { size, limit } = predictMenu(menuDevice(facts, wish, device, menu), boot);
   return isSameSize(size, menu)
     ? undefined
     : `${limit?.text ?? 'the firmware has no such mode'}; it would be ${printSize(size)}`;

@@ -2,18 +2,19 @@
 import { type DomainDisplay, parseDomainDisplay } from './domain-video.ts';
 import { type HostStep, hostStep, type Layout } from './host-step.ts';
 import { parseKernelArgs, printVideoArgument, sizeFor } from './kernel-args.ts';
-import { gopModes } from './mode-lists.ts';
+import { menuNeedsOwnSize } from './menu-device.ts';
 import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
 import { isSameSize } from './size.ts';
 import { spliceVideo } from './splice-video.ts';
-import type { VideoDevice } from './video.ts';
+import { waylandRefusal } from './wayland-step.ts';
 
 /** The one place that console and desktop both hear of; not where the user keeps us out of it. */
-export function hostPart(facts: DisplayFacts, { monitors, aims, via }: Wish): PlanPart {
+export function hostPart(facts: DisplayFacts, wish: Wish): PlanPart {
+  const { monitors, aims, via } = wish;
   if (via === 'guest') return {};
   const aim: Aim = aims.has('tty') ? 'tty' : aims.has('desktop') ? 'desktop' : 'grub';
-  const needsSize = aims.has('tty') || (aims.has('grub') && isMenuSized(facts.domain, monitors));
+  const needsSize = aims.has('tty') || menuNeedsOwnSize(facts, wish) || mustBeListed(facts, monitors, aims);
   const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory', layoutOf(facts, via));
   const told = aims.has('tty') && via === 'host' ? kernelRefusal(facts, monitors) : undefined;
   if (told !== undefined) return { impossible: [{ aim, reason: told }] };
@@ -44,19 +45,11 @@ function otherModels({ domain, modelsHere }: DisplayFacts): readonly string[] {
   return better.length === 0 ? [] : [`this host also has ${better.join(', ')}: virsh edit exchanges the model`];
 }
 
-/** Whether the boot menu can only be so large if the device itself is. */
-function isMenuSized({ devices, firmware }: DomainDisplay, [first]: readonly Monitor[]): boolean {
-  const device = devices.find(({ primary }) => primary);
-  if (device === undefined || first === undefined || !takesMenuSize(device)) return false;
-  // with BIOS bochs-display draws in its own size only
-  if (firmware === 'bios') return device.model === 'bochs';
-  const { resolution: _own, ...bare } = device;
-  return !gopModes(bare).some((size) => isSameSize(size, first.size));
-}
-
-/** Firmware takes the size of these from the device, also one that is in no list. */
-export function takesMenuSize({ model }: VideoDevice): boolean {
-  return model === 'bochs' || model === 'vga';
+/** A Wayland compositor shows what the kernel lists, and the device's own size is in that list. */
+function mustBeListed({ guest }: DisplayFacts, monitors: readonly Monitor[], aims: ReadonlySet<Aim>): boolean {
+  const session = guest?.sessions[0];
+  if (!aims.has('desktop') || session?.kind !== 'wayland' || session.compositor?.outputs === undefined) return false;
+  return waylandRefusal(session, monitors)?.isUnlisted === true;
 }
 
 function definitionRefusals({ transient, managedSave, memorySnapshots, domain }: DisplayFacts): readonly string[] {

@@ -2,13 +2,15 @@
 // that changes; and what is impossible, with the fact that makes it so. Pure: nothing is asked or changed here.
 import type { DomainDisplay } from './domain-video.ts';
 import type { GrubWish } from './grub.ts';
-import type { GuestFacts, Session } from './guest-facts.ts';
+import type { GuestFacts } from './guest-facts.ts';
+import { menuNeedsOwnSize } from './menu-device.ts';
 import type { Monitor } from './monitors.ts';
 import { desktopPart } from './plan-desktop.ts';
 import { grubPart } from './plan-grub.ts';
 import { hostPart, layoutOf } from './plan-host.ts';
 import { wishWithoutDriver } from './plan-without-driver.ts';
 import { predictConsole } from './predict.ts';
+import type { Session } from './session-facts.ts';
 import type { SessionStep } from './session-step.ts';
 import { isSameSize, printSize } from './size.ts';
 import { bootOf, type Needs, type StageRow } from './stages.ts';
@@ -63,6 +65,8 @@ export type Step =
       /** undefined: there is none. */
       readonly before: string | undefined;
       readonly after: string;
+      /** Whose the file is, and as whom it is written; root without it. */
+      readonly user?: string;
       readonly afterwards: 'update-grub' | 'nothing';
       readonly grub: GrubWish | undefined;
       readonly needs: Needs;
@@ -131,12 +135,16 @@ function notesOf(facts: DisplayFacts, wish: Wish): readonly string[] {
 }
 
 /** Why GRUB alone will not do, which is what every recipe says it does. */
-function driverNotes({ domain, guest }: DisplayFacts, { aims, monitors }: Wish): readonly string[] {
+function driverNotes(facts: DisplayFacts, wish: Wish): readonly string[] {
+  const { domain, guest } = facts;
+  const { aims, monitors, via } = wish;
   const [device] = domain.devices.filter(({ primary }) => primary);
   const menu = monitors[0]?.size;
   if (!aims.has('grub') || device === undefined || guest === undefined || menu === undefined) return [];
   const boot = bootOf(domain, device, guest);
   const { size } = predictConsole(device, 'Virtual-1', boot);
+  // the console has the size then that the device is given for the menu
+  if (via !== 'guest' && menuNeedsOwnSize(facts, wish)) return [];
   if (!boot.driver || isSameSize(size, menu)) return [];
   return [
     `GRUB alone sets the boot menu only: when the kernel's driver for ${device.model} takes over, the console is ${printSize(size)}, whatever GRUB was told; <resolution> at the host or video= for the kernel decides that`,

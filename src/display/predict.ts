@@ -2,8 +2,17 @@
 // against real pictures of the whole matrix, predicted failures included.
 import type { KernelArgs } from './kernel-args.ts';
 import { sizeFor } from './kernel-args.ts';
-import { canShow, vbeMemory } from './memory.ts';
-import { gopModes, gopSize, type Hearing, kmsModes, nextKmsMode, nextVbeMode, vbeModes } from './mode-lists.ts';
+import { canShow, gopMemory, vbeMemory } from './memory.ts';
+import {
+  type Firmware,
+  type Hearing,
+  kmsModes,
+  menuModes,
+  nextKmsMode,
+  nextMenuMode,
+  ownGopMode,
+  vbeModes,
+} from './mode-lists.ts';
 import { boxOf, type Monitor } from './monitors.ts';
 import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
 import { longestSide, type VideoDevice } from './video.ts';
@@ -18,6 +27,7 @@ export type Limit = {
     | 'text-terminal'
     | 'firmware-ignores'
     | 'only-own-size'
+    | 'whole-eights'
     | 'no-resolution'
     | 'viewer-overrides';
   readonly text: string;
@@ -26,7 +36,7 @@ export type Limit = {
 export type Predicted = { readonly size: Size; readonly limit?: Limit };
 
 export type Boot = {
-  readonly firmware: 'bios' | 'uefi';
+  readonly firmware: Firmware;
   /** What GRUB is told; undefined is nothing. */
   readonly gfxmode?: Size;
   /** Whether the kernel goes on with GRUB's mode. */
@@ -44,8 +54,23 @@ const textMode: Size = { width: 720, height: 400 };
 /** GRUB's own default on BIOS. */
 const usualMenu: Size = { width: 640, height: 480 };
 
+/** What OVMF has drawn in since 2022, before anybody says anything. */
+const usualUefi: Size = { width: 1280, height: 800 };
+
 export function predictMenu(device: VideoDevice, { firmware, gfxmode }: Boot): Predicted {
-  return firmware === 'uefi' ? uefiMenu(device, gfxmode) : biosMenu(device, gfxmode);
+  return asDrawn(device, firmware === 'uefi' ? uefiMenu(device, gfxmode) : biosMenu(device, gfxmode));
+}
+
+/** QEMU's VGA draws whole groups of eight pixels (hw/display/vga.c, vbe_fixup_regs), and tells nobody. */
+function asDrawn({ model }: VideoDevice, { size, limit }: Predicted): Predicted {
+  const drawn = model === 'vga' ? drawnByVga(size) : size;
+  if (isSameSize(drawn, size)) return limit === undefined ? { size } : { size, limit };
+  const text = `a VGA draws widths of whole eights: ${printSize(size)} is shown as ${printSize(drawn)}`;
+  return { size: drawn, limit: limit ?? { code: 'whole-eights', text } };
+}
+
+export function drawnByVga({ width, height }: Size): Size {
+  return { width: width - (width % 8), height };
 }
 
 function biosMenu(device: VideoDevice, wish: Size | undefined): Predicted {
@@ -72,18 +97,24 @@ function automatic({ model }: VideoDevice): Size {
 }
 
 function uefiMenu(device: VideoDevice, wish: Size | undefined): Predicted {
-  const size = gopSize(device);
-  if (wish === undefined && device.resolution !== undefined && !isSameSize(size, device.resolution)) {
-    const text = `UEFI firmware does not ask ${device.model} for its size: GRUB_GFXMODE decides`;
-    return { size, limit: { code: 'firmware-ignores', text } };
-  }
-  if (wish === undefined || isSameSize(size, wish)) return { size };
-  if (gopModes(device).some((one) => isSameSize(one, wish))) return { size: wish };
+  const size = automaticUefi(device);
+  if (wish === undefined) return { size };
+  if (menuModes(device, 'uefi').some((mode) => isSameSize(mode, wish))) return { size: wish };
   return { size, limit: { code: 'not-listed', text: `the firmware offers no ${printSize(wish)} on ${device.model}` } };
+}
+
+/** GRUB's `auto`: what UEFI draws in anyway; on a VGA, GRUB's own driver for that comes first. */
+function automaticUefi(device: VideoDevice): Size {
+  if (device.model === 'vga' || device.model === 'ramfb') return { width: 800, height: 600 };
+  return ownGopMode(device) ?? usualUefi;
 }
 
 /** What one connector's console shows, once the kernel's driver is there; without a driver, what came before stays. */
 export function predictConsole(device: VideoDevice, connector: string, boot: Boot): Predicted {
+  return asDrawn(device, consoleMode(device, connector, boot));
+}
+
+function consoleMode(device: VideoDevice, connector: string, boot: Boot): Predicted {
   if (!boot.driver || boot.kernelArgs.nomodeset) return withoutDriver(device, boot);
   const modes = kmsModes(device, boot.hearing);
   const wish = sizeFor(boot.kernelArgs, connector)?.size ?? device.resolution;
@@ -140,14 +171,15 @@ export function consoleCeiling(device: VideoDevice, hearing: Hearing): Limit | u
   return next === undefined ? undefined : memoryLimit(device, next);
 }
 
-/** The same for the boot menu on BIOS. */
-export function menuCeiling(device: VideoDevice): Limit | undefined {
-  const next = nextVbeMode(device);
+/** The same for the boot menu. */
+export function menuCeiling(device: VideoDevice, firmware: Firmware): Limit | undefined {
+  const next = nextMenuMode(device, firmware);
   if (next === undefined) return undefined;
+  const memory = firmware === 'bios' ? vbeMemory(device) : gopMemory(device);
   const need = (framebufferBytes(next) / 2 ** 20).toFixed(1);
   return {
     code: 'memory',
-    text: `firmware draws on ${vbeMemory(device) / 2 ** 20} MiB of ${device.model}; ${printSize(next)} needs ${need} MiB`,
+    text: `firmware draws on ${memory / 2 ** 20} MiB of ${device.model}; ${printSize(next)} needs ${need} MiB`,
   };
 }
 

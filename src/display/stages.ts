@@ -4,7 +4,7 @@ import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
 import { type GrubSettings, grubSettings } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { type KernelArgs, parseKernelArgs } from './kernel-args.ts';
-import { gopModes, kmsModes, vbeModes } from './mode-lists.ts';
+import { kmsModes, menuModes } from './mode-lists.ts';
 import { type Boot, consoleCeiling, type Limit, menuCeiling, predictConsole, predictMenu } from './predict.ts';
 import { parseSize, type Size } from './size.ts';
 import { mostHeads } from './video.ts';
@@ -106,8 +106,8 @@ export function stageRows(
   if (device === undefined) return [];
   const boot = bootOf(domain, device, guest);
   const menu = predictMenu(device, boot);
-  const offered = domain.firmware === 'bios' ? vbeModes(device) : gopModes(device);
-  const ceiling = domain.firmware === 'bios' ? menuCeiling(device) : undefined;
+  const offered = menuModes(device, domain.firmware);
+  const ceiling = menuCeiling(device, domain.firmware);
   const early: StageRow = {
     stage: 'early boot',
     monitor: 1,

@@ -28,6 +28,8 @@ type Row = readonly [
 const rows: readonly Row[] = [
   ['VGA', '', '1280x800', 13],
   ['VGA,xres=1920,yres=1080', '', '1920x1080', 12],
+  // a VGA's lines are whole groups of eight, whatever the kernel believes
+  ['VGA,xres=1366,yres=768', '', '1360x768', 13],
   // the kernel uses half of the memory for a picture
   ['VGA,xres=3840,yres=2160,vgamem_mb=16', '', '1920x1080', 12],
   ['VGA,xres=3840,yres=2160,vgamem_mb=32', '', '1920x1440', 18],
@@ -68,6 +70,7 @@ const models: Readonly<Record<string, VideoModel>> = {
   'virtio-vga': 'virtio',
   'virtio-gpu-pci': 'virtio',
   'qxl-vga': 'qxl',
+  ramfb: 'ramfb',
 };
 
 export const cells: readonly Cell[] = rows.map(([qemu, kernelArgs, pictures, modes, more = {}]) => {

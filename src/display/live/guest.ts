@@ -88,6 +88,14 @@ function bytesIn(value: Readonly<Record<string, unknown>>, name: string): Buffer
 /** More nobody needs to say, in bytes. */
 const mostSaid = 16 * 1024 * 1024;
 
+/** The same guest, where everything is done as one of its users: a link that this one has made leads no farther than itself. */
+export function asUser(guest: Guest, user: string | undefined): Guest {
+  if (user === undefined || user === 'root') return guest;
+  const run: Guest['run'] = (program, args, options) =>
+    guest.run('runuser', ['-u', user, '--', program, ...args], options);
+  return { ...guest, run };
+}
+
 /** @throws HostError 'bad-host' */
 export function sshGuest(host: string): Guest {
   const access = sshAccess(host);

@@ -21,6 +21,8 @@ const entry = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('guest-file'),
     path: z.string(),
+    /** As whom it is written; root without it. */
+    user: z.string().optional(),
     before: file.nullable(),
     /** Its folder was not there either. */
     newFolder: z.boolean(),

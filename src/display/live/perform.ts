@@ -6,6 +6,7 @@ import { sameness } from '../same-definition.ts';
 import type { Size } from '../size.ts';
 import { grubDigest, updateGrub } from './boot-loader.ts';
 import { guestOf, type LiveDisplay } from './display-facts.ts';
+import { asUser } from './guest.ts';
 import { hasFolderOf, type KeptFile, readGuestFile, writeGuestFile } from './guest-file.ts';
 import { type Entry, type Journal, readJournal, removeJournal, writeJournal } from './journal.ts';
 import { readArrangement, runInSession } from './session.ts';
@@ -86,8 +87,8 @@ async function entryOf(live: LiveDisplay, step: Step): Promise<Entry> {
 }
 
 async function fileEntry(live: LiveDisplay, step: Extract<Step, { kind: 'guest-file' }>): Promise<Entry> {
-  const guest = guestOf(live);
-  const { path, after } = step;
+  const { path, after, user } = step;
+  const guest = asUser(guestOf(live), user);
   const kept = await readGuestFile(guest, path);
   if (kept?.bytes.toString('utf8') !== step.before)
     throw new HostError('display-drift', `${path} in the guest was changed meanwhile`);
@@ -100,6 +101,7 @@ async function fileEntry(live: LiveDisplay, step: Extract<Step, { kind: 'guest-f
   const digest = updatesGrub ? await grubDigest(guest) : undefined;
   return {
     ...{ kind: 'guest-file', path, before, newFolder, after, updatesGrub, done: false },
+    ...(user === undefined ? {} : { user }),
     ...(boot === undefined ? {} : { boot }),
     ...(digest === undefined ? {} : { grubDigest: digest }),
   };
@@ -119,7 +121,7 @@ async function doStep(live: LiveDisplay, step: Step, entry: Entry): Promise<stri
       return made;
     }
     case 'guest-file': {
-      const guest = guestOf(live);
+      const guest = asUser(guestOf(live), step.user);
       await writeGuestFile(guest, step.path, { ...keptOf(entry), bytes: Buffer.from(step.after) });
       if (step.afterwards === 'update-grub') await updateGrub(guest, step.grub);
       return undefined;
@@ -133,7 +135,8 @@ async function doStep(live: LiveDisplay, step: Step, entry: Entry): Promise<stri
 }
 
 function keptOf(entry: Entry): Pick<KeptFile, 'mode' | 'owner'> {
-  return (entry.kind === 'guest-file' ? entry.before : null) ?? ours;
+  if (entry.kind !== 'guest-file') return ours;
+  return entry.before ?? (entry.user === undefined ? ours : { ...ours, owner: entry.user });
 }
 
 /** @throws HostError 'libvirt' when it made something else of the definition than it was told */

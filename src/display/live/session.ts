@@ -1,13 +1,14 @@
 // How the outputs of a session are arranged now, as the commands that arrange them so again; and a session's programs run.
 import { HostError } from '../../model/host-error.ts';
 import { outputsOf, xrandrWords } from '../arrangement.ts';
-import type { Session } from '../guest-facts.ts';
+import type { Session } from '../session-facts.ts';
 import { type Command, sessionEnvironment } from '../session-step.ts';
+import { waylandUndo } from '../wayland-step.ts';
 import type { Guest } from './guest.ts';
 
-/** Of X by xrandr's own words; of Wayland nothing is kept. */
+/** Of X by xrandr's own words, of a Wayland compositor by what it said; none where it said nothing. */
 export async function readArrangement(guest: Guest, session: Session): Promise<readonly Command[]> {
-  if (session.kind !== 'x11') return [];
+  if (session.kind !== 'x11') return waylandUndo(session);
   const environment = sessionEnvironment(session);
   const { code, stdout } = await guest.run('xrandr', ['--current'], { environment });
   if (code !== 0) return [];

@@ -4,7 +4,7 @@ import { HostError } from '../../model/host-error.ts';
 import { sameness } from '../same-definition.ts';
 import { grubDigest, updateGrub } from './boot-loader.ts';
 import { guestOf, type LiveDisplay } from './display-facts.ts';
-import type { Guest } from './guest.ts';
+import { asUser, type Guest } from './guest.ts';
 import { readGuestFile, removeGuestFile, writeGuestFile } from './guest-file.ts';
 import { type Entry, type Journal, readJournal, removeJournal, writeJournal } from './journal.ts';
 import { runInSession } from './session.ts';
@@ -50,7 +50,7 @@ async function undo(live: LiveDisplay, entry: Entry): Promise<void> {
     case 'definition':
       return undoDefinition(live, entry);
     case 'guest-file':
-      return undoFile(guestOf(live), entry);
+      return undoFile(asUser(guestOf(live), entry.user), entry);
     case 'session':
       for (const command of entry.undo) await runInSession(guestOf(live), { ...command, mayFail: true });
       return;
@@ -109,7 +109,7 @@ async function assertOurs(live: LiveDisplay, { entries }: Journal): Promise<void
   for (const entry of new Map(entries.map((one) => [thingOf(one), one])).values()) {
     if (entry.kind === 'definition' && !(await isOurDefinition(live, entry)))
       changed.push('the definition of the domain');
-    if (entry.kind === 'guest-file' && !(await isOurFile(guestOf(live), entry)))
+    if (entry.kind === 'guest-file' && !(await isOurFile(asUser(guestOf(live), entry.user), entry)))
       changed.push(`${entry.path} in the guest`);
   }
   if (changed.length === 0) return;
