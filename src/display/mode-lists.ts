@@ -2,7 +2,7 @@
 // order in which the kernel prefers them (by area, then by rate), so that the first one that fits is the one that is taken.
 // Sources: vgasrc/bochsvga.c of SeaBIOS; OvmfPkg's QemuVideoDxe and VirtioGpuDxe of EDK II; hw/display/edid-generate.c of QEMU; drm_edid.c (DMT modes) and qxl_display.c of Linux
 import { unreachable } from '../model/unreachable.ts';
-import { framebufferLimit, gopMemory, vbeMemory } from './memory.ts';
+import { canShow, framebufferLimit, gopMemory, vbeMemory } from './memory.ts';
 import { framebufferBytes, isSameSize, parseSize, type Size } from './size.ts';
 import type { VideoDevice } from './video.ts';
 
@@ -118,9 +118,8 @@ export type Hearing = 'edid' | 'size';
 /** The connector's list, preferred mode first; what does not fit into the memory is not in it. */
 export function kmsModes(device: VideoDevice, hearing: Hearing): readonly Size[] {
   const preferred = device.resolution ?? usualSize(device);
-  const limit = framebufferLimit(device) ?? Number.POSITIVE_INFINITY;
   const others = offered(device, hearing).filter((size) => !isSameSize(size, preferred));
-  return [preferred, ...others].filter((size) => framebufferBytes(size) <= limit);
+  return [preferred, ...others].filter((size) => canShow(device, size));
 }
 
 function offered({ model }: VideoDevice, hearing: Hearing): readonly Size[] {

@@ -3,7 +3,7 @@
 import { vgaPayload } from './early-picture.ts';
 import type { KernelArgs } from './kernel-args.ts';
 import { sizeFor } from './kernel-args.ts';
-import { framebufferLimit, gopMemory, vbeMemory } from './memory.ts';
+import { canShow, gopMemory, vbeMemory } from './memory.ts';
 import {
   type Firmware,
   type Hearing,
@@ -16,11 +16,12 @@ import {
 } from './mode-lists.ts';
 import { boxOf, type Monitor } from './monitors.ts';
 import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
-import type { VideoDevice } from './video.ts';
+import { longestSide, type VideoDevice } from './video.ts';
 
 export type Limit = {
   readonly code:
     | 'memory'
+    | 'driver'
     | 'no-driver'
     | 'not-listed'
     | 'guest-memory'
@@ -119,16 +120,21 @@ export function predictConsole(device: VideoDevice, connector: string, boot: Boo
 function consoleMode(device: VideoDevice, connector: string, boot: Boot): Predicted {
   if (!boot.driver || boot.kernelArgs.nomodeset) return withoutDriver(device, boot);
   const modes = kmsModes(device, boot.hearing);
-  const limit = framebufferLimit(device) ?? Number.POSITIVE_INFINITY;
   const wish = sizeFor(boot.kernelArgs, connector)?.size ?? device.resolution;
-  const fits = wish !== undefined && framebufferBytes(wish) <= limit;
+  const fits = wish !== undefined && canShow(device, wish);
   const size = fits ? wish : (modes[0] ?? textMode);
-  if (isTooMuchForGuest(device, size, boot)) {
+  if (isTooMuchForGuest(device, [size], boot)) {
     const text = `the guest's ${Math.floor(boot.guestMemoryKib / 1024)} MiB do not hold two pictures of ${printSize(size)}`;
     return { size: withoutDriver(device, boot).size, limit: { code: 'guest-memory', text } };
   }
   if (wish === undefined || fits) return { size };
-  return { size, limit: memoryLimit(device, wish) };
+  return { size, limit: sideLimit(device, wish) ?? memoryLimit(device, wish) };
+}
+
+function sideLimit({ model }: VideoDevice, { width, height }: Size): Limit | undefined {
+  const most = longestSide[model];
+  if (Math.max(width, height) <= most) return undefined;
+  return { code: 'driver', text: `the kernel's driver for ${model} draws at most ${most}x${most}` };
 }
 
 function withoutDriver(device: VideoDevice, boot: Boot): Predicted {
@@ -139,9 +145,17 @@ function withoutDriver(device: VideoDevice, boot: Boot): Predicted {
   return { size: predictMenu(device, boot).size, limit };
 }
 
-/** virtio has no memory of its own: its picture, and the kernel's shadow of it, lie in the guest's. */
-function isTooMuchForGuest({ model }: VideoDevice, size: Size, { guestMemoryKib }: Boot): boolean {
-  return model === 'virtio' && 2 * framebufferBytes(size) > guestMemoryKib * 1024 - kernelItself;
+/**
+ * virtio has no memory of its own: its pictures, and the kernel's shadows of them, lie in the guest's.
+ * @param boot with 0 for a guest's memory that is not known, which is believed to be enough
+ */
+export function isTooMuchForGuest(
+  { model }: VideoDevice,
+  sizes: readonly Size[],
+  { guestMemoryKib }: Pick<Boot, 'guestMemoryKib'>,
+): boolean {
+  const need = sizes.reduce((sum, size) => sum + 2 * framebufferBytes(size), kernelItself);
+  return model === 'virtio' && guestMemoryKib > 0 && need > guestMemoryKib * 1024;
 }
 
 /** What a small guest needs for anything else, in bytes. */

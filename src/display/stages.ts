@@ -16,6 +16,7 @@ import {
   predictMenu,
 } from './predict.ts';
 import { isSameSize, parseSize, type Size } from './size.ts';
+import { mostHeads } from './video.ts';
 
 export type Stage = 'boot menu' | 'early boot' | 'console' | 'session' | 'viewer';
 
@@ -93,10 +94,10 @@ export function stageRows(
       monitor: 1,
       now: undefined,
       next: loader === undefined ? menu.size : undefined,
-      largest: loader === undefined ? offered[0] : undefined,
+      largest: loader === undefined ? largestOf(offered) : undefined,
       limit: loader ?? menuLimit(menu.limit, guest) ?? ceiling,
     },
-    earlyRow(boot, menu, offered[0], loader ?? ceiling),
+    earlyRow(boot, menu, largestOf(offered), loader ?? ceiling),
     ...consoleRows(domain, guest, pictures, boot),
     ...sessionRows(guest, pictures, boot.driver ? consoleCeiling(device, boot.hearing) : undefined),
   ];
@@ -132,7 +133,7 @@ function consoleRows(
   boot: Boot,
 ): readonly StageRow[] {
   const heads = domain.devices.flatMap((device) =>
-    Array.from({ length: device.heads }, (_, head) => ({ device, head })),
+    Array.from({ length: Math.min(device.heads, mostHeads[device.model]) }, (_, head) => ({ device, head })),
   );
   return heads.map(({ device, head }, at) => {
     const connector = guest?.connectors[at];

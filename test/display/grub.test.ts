@@ -112,9 +112,6 @@ describe("GRUB's settings", () => {
   for (const [title, text, wins] of [
     ['a command line of its own', 'GRUB_CMDLINE_LINUX="quiet"\n', true],
     ['one that adds to ours', 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX quiet"\n', false],
-    ['the same connector, in what comes behind', 'GRUB_CMDLINE_LINUX_DEFAULT="video=Virtual-1:800x600"\n', true],
-    ['all connectors, in what comes behind', 'GRUB_CMDLINE_LINUX_DEFAULT="quiet video=800x600"\n', false],
-    ['the same size, in what comes behind', 'GRUB_CMDLINE_LINUX_DEFAULT="video=Virtual-1:1920x1080"\n', false],
   ] as const) {
     test(`${title} ${wins ? 'wins' : 'does not win'} over our video=`, () => {
       const files = [{ path: '/etc/default/grub.d/99-late.cfg', text }];
@@ -171,6 +168,13 @@ describe("GRUB's own file", () => {
       assert.equal(holdsWish(cfg(line), { menu: fullHd, video }), holds);
     });
   }
+  test('entries of other systems and a test of the memory are told nothing', () => {
+    const own = `### BEGIN /etc/grub.d/10_linux ###\n${cfg('video=Virtual-1:1920x1080')}### END /etc/grub.d/10_linux ###\n`;
+    const other = "menuentry 'Memory test' {\n\tlinux16\t/boot/memtest86+.bin console=ttyS0\n}\n";
+    assert.ok(holdsWish(own + other, { menu: fullHd, video }));
+    assert.ok(!holdsWish(own.replace('video=', 'audio=') + other, { menu: fullHd, video }));
+  });
+
   test('an empty file holds nothing', () => assert.equal(holdsWish('', { menu: fullHd }), false));
 });
 

@@ -2,6 +2,7 @@
 // taken over and two pictures in a row are the same. Every size on the way is told, since a transient one explains a failure.
 import { setTimeout as pause } from 'node:timers/promises';
 import { HostError } from '../../model/host-error.ts';
+import { isDisplayDriver } from '../early-picture.ts';
 import type { GuestFacts } from '../guest-facts.ts';
 import { isPending } from '../plan.ts';
 import { isSameSize, type Size } from '../size.ts';
@@ -84,11 +85,6 @@ async function driverState({ guest, facts }: LiveDisplay, deadline: number): Pro
     if (Date.now() > deadline) return { state: 'absent', inside };
     await pause(1000);
   }
-}
-
-/** Those that only draw on what firmware left are no display driver: the real one comes later. */
-function isDisplayDriver(framebuffer: string | undefined): boolean {
-  return framebuffer !== undefined && /drm/.test(framebuffer) && !/^(?:simple|of|efi|vesa)drm/.test(framebuffer);
 }
 
 /**
