@@ -21,7 +21,7 @@ describe('displays of libvirt', { skip: needsLibvirt || needsMiniGuests }, () =>
 
   const definition = (name: string, video: string) => `<domain type='qemu'>
   <name>${name.replaceAll('"', '&quot;')}</name>
-  <description>${'&lt;video&gt;'.repeat(10_000)}</description>
+  <description>${'&lt;video&gt; \u2028\u0085'.repeat(70_000)}</description>
   <memory unit='MiB'>256</memory>
   <os><type arch='x86_64' machine='pc'>hvm</type>
     <kernel>${files}/vmlinuz</kernel><initrd>${files}/initrd.img</initrd>

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, type Namespace, type Ran } from '../support/namespace.ts';
-import { program } from '../support/run-cli.ts';
+import { program, root } from '../support/run-cli.ts';
 import { DebianGuest } from './guests/debian-guest.ts';
 import { miniGuestFiles, needsMiniGuests } from './guests/mini-guest.ts';
 
@@ -239,6 +239,28 @@ describe('the way back', { skip: needsLibvirt || needsMiniGuests }, () => {
       );
       await guest.sh('mv /run/kept /etc/default/grub');
     }));
+
+  test('a guest that does not shut down keeps what was set for its next start, and that is said', async () => {
+    await says({ code: 0, text: /^1 changed/ }, 'set', 'web', '--monitor', '1920x1080', '--for', 'tty');
+    const { stdout: uuid } = await mustRun(host, 'virsh', [...virsh, 'domuuid', 'web']);
+    const script = `import { restarted } from '${root}/src/cli/display-restart.ts';
+      const patience = { shutdownSeconds: 2, answerMs: 0, sessionMs: 0, pictureMs: 0 };
+      const unfinished = { wish: {}, expected: [], hasSession: false };
+      await restarted('${uuid.trim()}', unfinished, { access: 'auto', output: 'text' }, patience);`;
+    const { code, stderr } = await host.run(process.execPath, ['--input-type=module', '-e', script]);
+    assert.notEqual(code, 0);
+    assert.match(stderr, /did not shut down within 2 s; it still runs as it was; what was set waits for its next cold/);
+    await says(
+      { code: 0, text: /^nothing changed; takes effect/ },
+      'set',
+      'web',
+      '--monitor',
+      '1920x1080',
+      '--for',
+      'tty',
+    );
+    await says({ code: 0, text: /^1 undone\n/ }, 'rollback', 'web');
+  });
 
   test('a definition that was taken away does not come back', async () => {
     await says({ code: 0, text: /^1 changed/ }, 'set', 'web', '--monitor', '1920x1080', '--for', 'tty');
