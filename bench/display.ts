@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseDomainDisplay } from '../src/display/domain-video.ts';
 import { guestFacts, readSections } from '../src/display/guest-facts.ts';
 import { type DisplayFacts, planDisplay, type Wish } from '../src/display/plan.ts';
+import { nobodyViews } from '../src/display/viewer.ts';
 import { miniGuestFiles, needsMiniGuests } from '../test/display/guests/mini-guest.ts';
 import { freshLibvirt, needsLibvirt } from '../test/support/libvirt.ts';
 import { mustRun } from '../test/support/namespace.ts';
@@ -52,7 +53,7 @@ function factsOf(definition: string, said: string): DisplayFacts {
     transient: false,
     managedSave: false,
     memorySnapshots: [],
-    viewers: 0,
+    viewing: nobodyViews,
     modelsHere: new Set(['qxl', 'vga', 'virtio']),
   };
 }

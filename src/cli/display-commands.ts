@@ -2,13 +2,15 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Monitor, parseMonitor } from '../display/monitors.ts';
 import type { Aim } from '../display/plan.ts';
-import { parseSize, type Size } from '../display/size.ts';
 import { outputOption, type Run, wholeNumber } from './options.ts';
 
-const guestArgument = 'a guest of libvirt, by its name or UUID';
+const guestArgument = 'a guest of libvirt, by its name or UUID; to look only: qmp:SOCKET of a QEMU without libvirt';
 
 const accessOption = (): Option =>
-  new Option('--access <way>', 'the way into the guest: auto, agent, ssh:HOST').default('auto');
+  new Option(
+    '--access <way>',
+    'the way into the guest: auto, agent, ssh:HOST; or its files: root:DIRECTORY, image:FILE',
+  ).default('auto');
 
 const stateOption = (): Option =>
   new Option('--state <directory>', 'where changes are kept ($BRIDGEKEEPER_STATE, else /var/lib/bridgekeeper)');
@@ -19,12 +21,13 @@ export function addDisplayCommand(program: Command, run: Run): void {
     run(import('./display-inspect.ts').then(({ displayInspect }) => displayInspect(guest, options))),
   );
   about(display, 'modes', 'list the sizes that are offered, possible, or impossible, and why').action(
-    (guest, options) => run(import('./display-inspect.ts').then(({ displayModes }) => displayModes(guest, options))),
+    (guest, options) => run(import('./display-modes.ts').then(({ displayModes }) => displayModes(guest, options))),
   );
-  wishing(about(display, 'plan', 'show what would be changed, and what cannot be')).action((guest, options) =>
-    run(import('./display-set.ts').then(({ displayPlan }) => displayPlan(guest, options))),
-  );
+  wishing(about(display, 'plan', 'show what would be changed, and what cannot be'))
+    .option('--out <file>', 'keep it, for `display set --plan`')
+    .action((guest, options) => run(import('./display-set.ts').then(({ displayPlan }) => displayPlan(guest, options))));
   wishing(about(display, 'set', 'change it; `display rollback` takes it back'))
+    .option('--plan <file>', 'what `display plan --out` kept; refused when anything has changed since')
     .option('--restart', 'shut the guest down and start it again where that is needed, and look at its picture')
     .addOption(stateOption())
     .action((guest, options) => run(import('./display-set.ts').then(({ displaySet }) => displaySet(guest, options))));
@@ -39,7 +42,7 @@ export function addDisplayCommand(program: Command, run: Run): void {
   about(display, 'rollback', 'put back everything that was set, byte for byte')
     .addOption(stateOption())
     .action((guest, options) =>
-      run(import('./display-set.ts').then(({ displayRollback }) => displayRollback(guest, options))),
+      run(import('./display-rollback.ts').then(({ displayRollback }) => displayRollback(guest, options))),
     );
   display
     .command('modeline')
@@ -88,10 +91,10 @@ function aims(text: string): ReadonlySet<Aim> {
   return new Set(everyAim.filter((aim) => words.includes(aim)));
 }
 
-function sizes(text: string): readonly Size[] {
+function sizes(text: string): readonly Monitor[] {
   return text.split(',').map((word) => {
-    const size = parseSize(word);
-    if (size === undefined) throw new InvalidArgumentError('sizes are wanted, as 1920x1080,1280x1024');
-    return size;
+    const monitor = parseMonitor(word);
+    if (monitor === undefined) throw new InvalidArgumentError('sizes are wanted, as 1920x1080,1280x1024');
+    return monitor;
   });
 }

@@ -1,16 +1,21 @@
-// `display plan`, `display set` and `display rollback`.
+// `display plan` and `display set`.
 import { createPatch } from 'diff';
-import { displayOf, type LiveDisplay, readDisplay } from '../display/live/display-facts.ts';
-import { performPlan, rollBack } from '../display/live/perform.ts';
-import { definition } from '../display/live/virsh.ts';
-import { boxOf, type Monitor } from '../display/monitors.ts';
-import { type Aim, type DisplayPlan, isPending, planDisplay, type Step, type Wish } from '../display/plan.ts';
-import { predictConsole } from '../display/predict.ts';
+import { type LiveDisplay, readDisplay } from '../display/live/display-facts.ts';
+import { readJournal } from '../display/live/journal.ts';
+import { performPlan } from '../display/live/perform.ts';
+import { assertStillSo, readPlan, type SavedPlan, writePlan } from '../display/live/saved-plan.ts';
+import type { Monitor } from '../display/monitors.ts';
+import { type Aim, type DisplayPlan, planDisplay, type Step, untoldReason, type Wish } from '../display/plan.ts';
+import { predictConsole, screenshots } from '../display/predict.ts';
 import type { Size } from '../display/size.ts';
 import { bootOf } from '../display/stages.ts';
+import { withoutSecrets } from '../display/without-secrets.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
+import { aloneWith } from './display-alone.ts';
+import { assertOfLibvirt } from './display-guest.ts';
 import type { GuestOptions } from './display-inspect.ts';
+import { type Pending, pendingNeeds } from './display-pending.ts';
 import { restarted } from './display-restart.ts';
 import { escaped } from './escaped.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -22,15 +27,26 @@ export type WishOptions = GuestOptions & {
   readonly for?: ReadonlySet<Aim>;
   readonly via: Wish['via'];
   readonly inPlace?: boolean;
+  /** Where `plan` keeps it. */
+  readonly out?: string;
 };
 
 export async function displayPlan(name: string, options: WishOptions): Promise<number> {
   const wish = wishOf(options);
-  const { facts } = await readDisplay(name, options.access);
-  const plan = planDisplay(facts, wish);
-  if (options.output === 'json') printJson('display-plan', plan);
+  assertOfLibvirt(name);
+  const live = await readDisplay(name, options.access);
+  const plan = planDisplay(live.facts, wish);
+  // what cannot be done is not kept for later
+  if (options.out !== undefined && plan.impossible.length === 0)
+    writePlan(options.out, live, wish, plan, planText(plan));
+  if (options.output === 'json') printJson('display-plan', { ...plan, steps: plan.steps.map(shownStep) });
   else print(planText(plan));
   return plan.impossible.length > 0 ? exitCodes.refused : exitCodes.fine;
+}
+
+function shownStep(step: Step): Step {
+  if (step.kind !== 'definition') return step;
+  return { ...step, before: withoutSecrets(step.before), after: withoutSecrets(step.after) };
 }
 
 /** @throws HostError 'usage' */
@@ -39,9 +55,19 @@ function wishOf({ monitor = [], for: aims, via, inPlace = false }: WishOptions):
   return { monitors: monitor, aims: aims ?? new Set(['grub', 'tty', 'desktop']), via, inPlace };
 }
 
+/** @throws HostError 'usage' where options say a wish as well */
+function savedPlan(file: string, { monitor, for: aims, via, inPlace }: WishOptions): SavedPlan {
+  if (monitor !== undefined || aims !== undefined || via !== 'auto' || inPlace === true)
+    throw new HostError(
+      'usage',
+      'a saved plan says what is wished: --plan takes no --monitor, --for, --via or --in-place',
+    );
+  return readPlan(file);
+}
+
 function planText({ steps, impossible, notes }: DisplayPlan): string {
   const lines = [
-    ...steps.flatMap(stepLines),
+    ...steps.map(shownStep).flatMap(stepLines),
     ...impossible.map(({ aim, reason }) => `impossible (${aim}): ${reason}`),
     ...notes.map((note) => `note: ${note}`),
   ];
@@ -85,24 +111,32 @@ function patch(name: string, before: string, after: string): string {
     .join('\n');
 }
 
-export type SetOptions = WishOptions & StateOptions & { readonly restart?: boolean };
+export type SetOptions = WishOptions & StateOptions & { readonly restart?: boolean; readonly plan?: string };
 
 export async function displaySet(name: string, options: SetOptions): Promise<number> {
-  const wish = wishOf(options);
+  const saved = options.plan === undefined ? undefined : savedPlan(options.plan, options);
+  const wish = saved?.wish ?? wishOf(options);
+  return aloneWith(name, 'display set', options, (uuid) => setOn(uuid, wish, options, saved));
+}
+
+async function setOn(uuid: string, wish: Wish, options: SetOptions, saved: SavedPlan | undefined): Promise<number> {
   const state = stateDirectory(options);
-  const live = await readDisplay(name, options.access);
+  const live = await readDisplay(uuid, options.access);
   const plan = planDisplay(live.facts, wish);
+  if (saved !== undefined) assertStillSo(options.plan ?? '', saved, live, plan);
   if (plan.impossible.length > 0) {
     tell(planText({ ...plan, steps: [] }));
     return exitCodes.refused;
   }
+  const untold = untoldReason(live.facts, plan.steps);
+  if (untold !== undefined) throw new HostError('only-read', `${untold}; --via host changes the definition alone`);
   const expected = expectedPictures(live, wish);
   const done = await performPlan(state, live, plan, expected);
-  const pending = pendingNeeds(live, plan);
+  const pending = pendingNeeds(live.facts, plan.steps, readJournal(state, uuid)?.entries ?? []);
   const outcome = pending !== 'nothing' ? 'restart-pending' : plan.steps.length === 0 ? 'nothing-to-do' : 'done';
   if (options.restart === true && outcome === 'restart-pending') {
     const hasSession = wish.aims.has('desktop') && (live.facts.guest?.sessions.length ?? 0) > 0;
-    return restarted(name, live.uuid, { wish, expected, hasSession }, options);
+    return restarted(uuid, { wish, expected, hasSession }, options);
   }
   if (options.output === 'json')
     printJson('display-set', { outcome, changed: done.changed, needs: pending, notes: plan.notes });
@@ -113,20 +147,10 @@ export async function displaySet(name: string, options: SetOptions): Promise<num
 /** What the screenshots will be: one for each monitor, or the box around all. Of the menu nothing is left by then. */
 function expectedPictures({ facts }: LiveDisplay, { monitors, aims }: Wish): readonly Size[] {
   const [device] = facts.domain.devices.filter(({ primary }) => primary);
-  if (device === undefined) return monitors.map(({ size }) => size);
-  if (!aims.has('tty') && !aims.has('desktop')) {
+  if (device !== undefined && !aims.has('tty') && !aims.has('desktop')) {
     return [predictConsole(device, 'Virtual-1', bootOf(facts.domain, device, facts.guest)).size];
   }
-  return device.model === 'qxl' ? [boxOf(monitors)] : monitors.map(({ size }) => size);
-}
-
-type Pending = 'nothing' | 'guest reboot' | 'cold restart';
-
-/** Also what an earlier run left for the next start. */
-function pendingNeeds({ facts }: LiveDisplay, { steps }: DisplayPlan): Pending {
-  if (facts.running === undefined) return 'nothing';
-  if (isPending(facts) || steps.some(({ needs }) => needs === 'cold restart')) return 'cold restart';
-  return steps.some(({ needs }) => needs === 'guest reboot') ? 'guest reboot' : 'nothing';
+  return screenshots(device, monitors);
 }
 
 function tellOutcome(outcome: string, changed: number, pending: Pending, { notes }: DisplayPlan): void {
@@ -136,20 +160,4 @@ function tellOutcome(outcome: string, changed: number, pending: Pending, { notes
       `${changed === 0 ? 'nothing' : changed} changed${pending === 'nothing' ? '' : `; takes effect with: ${pending} (--restart does it)`}`,
     );
   for (const note of notes) tell(`note: ${note}`);
-}
-
-export async function displayRollback(name: string, options: GuestOptions & StateOptions): Promise<number> {
-  const live = await readDisplay(name, options.access);
-  const undone = await rollBack(stateDirectory(options), live);
-  const after = { ...live.facts, domain: displayOf(await definition(live.uuid, 'inactive')) };
-  const restarts = !live.facts.transient && isPending(after);
-  if (options.output === 'json')
-    printJson('display-rollback', { undone, needs: restarts ? 'cold restart' : 'nothing' });
-  else
-    print(
-      undone === 0
-        ? 'nothing was set on this guest'
-        : `${undone} undone${restarts ? '; takes effect with: cold restart' : ''}`,
-    );
-  return exitCodes.fine;
 }

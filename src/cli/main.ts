@@ -100,6 +100,7 @@ const codesOfErrors: Readonly<Record<string, number>> = {
   lockout: exitCodes.lockedOut,
   'display-undone': exitCodes.rolledBack,
   'display-drift': exitCodes.drift,
+  'plan-outdated': exitCodes.drift,
 };
 
 function exitCodeOf(error: unknown): number {

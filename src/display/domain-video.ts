@@ -1,13 +1,15 @@
 // The definition of a domain -> what decides its pictures: display devices, firmware, graphics. Names are data; a device
 // that this program does not know is kept as it is and left alone.
 import type { Element } from '@xmldom/xmldom';
-import { attributeOf, elementsOf, offsetOf, parseXml, tagEnd } from '../topology/xml.ts';
+import { attributeOf, elementEnd, elementsOf, offsetOf, parseXml } from '../topology/xml.ts';
 import { type Read, wrong } from '../yaml/words.ts';
 import type { Size } from './size.ts';
 import { type VideoDevice, type VideoMemory, type VideoModel, videoModels } from './video.ts';
 
-/** A device, and where its `<model>` stands in the text. */
-export type PlacedVideo = VideoDevice & { readonly modelStart: number; readonly modelEnd: number };
+/** Where a device's `<model>` stands in the text, and the `<resolution>` in it. */
+export type Place = { readonly start: number; readonly end: number; readonly resolution: number | undefined };
+
+export type PlacedVideo = VideoDevice & { readonly place: Place };
 
 export type DomainDisplay = {
   /** As it was defined: anything. */
@@ -21,6 +23,8 @@ export type DomainDisplay = {
   /** `spice`, `vnc`, …, in the order of the text. */
   readonly graphics: readonly string[];
   readonly agentChannel: boolean;
+  /** Of a domain that runs: somebody inside has opened spice-vdagent's channel. */
+  readonly spiceAgentListens: boolean;
   readonly guestMemoryKib: number;
   /** Behind the last `<video>`, where another one can be put; undefined without any. */
   readonly behindVideos: number | undefined;
@@ -33,12 +37,14 @@ export function parseDomainDisplay(text: string): Read<DomainDisplay> {
   const root = parsed.value;
   const [name] = elementsOf(root, 'name');
   const [uuid] = elementsOf(root, 'uuid');
-  const [devices] = elementsOf(root, 'devices');
+  const [devices, ...moreDevices] = elementsOf(root, 'devices');
+  if (moreDevices.length > 0) return wrong('bad-definition', 'it has <devices> more than once');
   if (root.nodeName !== 'domain' || name === undefined || uuid === undefined || devices === undefined) {
     return wrong('bad-definition', 'it is not the definition of a domain');
   }
   const videos = elementsOf(devices, 'video');
   const models = videos.flatMap((video) => elementsOf(video, 'model').slice(0, 1));
+  const channels = elementsOf(devices, 'channel');
   const last = videos.at(-1);
   return {
     value: {
@@ -49,7 +55,8 @@ export function parseDomainDisplay(text: string): Read<DomainDisplay> {
       devices: withPrimary(models.flatMap((model) => videoOf(text, model))),
       unknownModels: models.map((model) => attributeOf(model, 'type') ?? '').filter((type) => !isModel(type)),
       graphics: elementsOf(devices, 'graphics').map((graphics) => attributeOf(graphics, 'type') ?? ''),
-      agentChannel: elementsOf(devices, 'channel').some(isAgentChannel),
+      agentChannel: channels.some((channel) => targetOf(channel, 'name') === 'org.qemu.guest_agent.0'),
+      spiceAgentListens: channels.some(isOpenSpiceAgent),
       guestMemoryKib: memoryKib(elementsOf(root, 'memory')[0]),
       behindVideos: last === undefined ? undefined : elementEnd(text, offsetOf(text, last)),
     },
@@ -78,8 +85,9 @@ function withPrimary(devices: readonly PlacedVideo[]): readonly PlacedVideo[] {
 function videoOf(text: string, model: Element): readonly PlacedVideo[] {
   const type = attributeOf(model, 'type') ?? '';
   if (!isModel(type)) return [];
-  const modelStart = offsetOf(text, model);
-  const resolution = resolutionOf(elementsOf(model, 'resolution')[0]);
+  const start = offsetOf(text, model);
+  const [element] = elementsOf(model, 'resolution');
+  const resolution = resolutionOf(element);
   return [
     {
       model: type,
@@ -87,8 +95,11 @@ function videoOf(text: string, model: Element): readonly PlacedVideo[] {
       memory: memoryOf(model),
       ...(resolution === undefined ? {} : { resolution }),
       primary: attributeOf(model, 'primary') === 'yes',
-      modelStart,
-      modelEnd: elementEnd(text, modelStart),
+      place: {
+        start,
+        end: elementEnd(text, start),
+        resolution: element === undefined ? undefined : offsetOf(text, element),
+      },
     },
   ];
 }
@@ -111,8 +122,12 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 }
 
-function isAgentChannel(channel: Element): boolean {
-  return attributeOf(elementsOf(channel, 'target')[0], 'name') === 'org.qemu.guest_agent.0';
+function targetOf(channel: Element, attribute: string): string | undefined {
+  return attributeOf(elementsOf(channel, 'target')[0], attribute);
+}
+
+function isOpenSpiceAgent(channel: Element): boolean {
+  return targetOf(channel, 'name') === 'com.redhat.spice.0' && targetOf(channel, 'state') === 'connected';
 }
 
 /** libvirt itself writes KiB; people write what they like. */
@@ -129,34 +144,4 @@ const unitKib: Readonly<Record<string, number>> = {
 function memoryKib(memory: Element | undefined): number {
   const count = wholeNumber(memory?.textContent?.trim()) ?? 0;
   return Math.floor(count * (unitKib[attributeOf(memory, 'unit') ?? 'KiB'] ?? 1));
-}
-
-/** Behind the end tag of the element whose tag begins at `start`; the text is well-formed. */
-function elementEnd(text: string, start: number): number {
-  let depth = 0;
-  for (let at = start; at >= 0 && at < text.length; at = text.indexOf('<', at)) {
-    const passive = behindPassive(text, at);
-    if (passive !== undefined) {
-      at = passive;
-      continue;
-    }
-    const end = tagEnd(text, at);
-    const isEnd = text[at + 1] === '/';
-    if (isEnd) depth--;
-    else if (text[end - 2] !== '/') depth++;
-    if (depth === 0) return end;
-    at = end;
-  }
-  throw new Error('an element of well-formed XML has no end');
-}
-
-function behindPassive(text: string, at: number): number | undefined {
-  for (const [opening, closing] of [
-    ['<!--', '-->'],
-    ['<![CDATA[', ']]>'],
-    ['<?', '?>'],
-  ] as const) {
-    if (text.startsWith(opening, at)) return text.indexOf(closing, at) + closing.length;
-  }
-  return undefined;
 }

@@ -2,11 +2,11 @@
 // /etc/default/grub, no file of the user's is touched, and taking it away is the whole way back.
 // Sources: GRUB's manual, "Simple configuration" and "gfxpayload"; Debian's grub-mkconfig reads /etc/default/grub.d/*.cfg
 import { parseKernelArgs, printVideoArgument, type VideoArgument, withVideoArguments } from './kernel-args.ts';
-import { assignmentsIn, withAssignment } from './shell-assignments.ts';
+import { type Assignment, assignmentsIn, withAssignment } from './shell-assignments.ts';
 import { printSize, type Size } from './size.ts';
 
 export const defaultsFile = '/etc/default/grub';
-const dropInFolder = '/etc/default/grub.d';
+export const dropInFolder = '/etc/default/grub.d';
 export const dropInFile = `${dropInFolder}/90-bridgekeeper.cfg`;
 
 export type TextFile = { readonly path: string; readonly text: string };
@@ -17,6 +17,8 @@ export type GrubSettings = {
   /** `console` and `serial` show no picture of any size. */
   readonly terminal: string | undefined;
   readonly commandLine: string;
+  /** The part of it that comes last. */
+  readonly lastPart: string;
   /** Boot entries lie in files of their own, and the command line does too. */
   readonly bls: boolean;
   /** Which file said it last, by the name of the variable. */
@@ -35,6 +37,7 @@ export function grubSettings(files: readonly TextFile[]): GrubSettings {
     payload: lastOf('GRUB_GFXPAYLOAD_LINUX'),
     terminal: lastOf('GRUB_TERMINAL_OUTPUT') ?? lastOf('GRUB_TERMINAL'),
     commandLine: commandLineOf(said),
+    lastPart: lastOf('GRUB_CMDLINE_LINUX_DEFAULT') ?? '',
     bls: lastOf('GRUB_ENABLE_BLSCFG') === 'true',
     saidBy: new Map([...last].map(([name, { path }]) => [name, path])),
     unread: said
@@ -98,23 +101,37 @@ export function inPlaceText(text: string, { menu, video }: GrubWish): string {
   return withAssignment(changed, 'GRUB_CMDLINE_LINUX', withVideoArguments(line, video));
 }
 
-/** Files that are read after ours and say something else; they win. */
-export function overriders(files: readonly TextFile[]): readonly string[] {
-  const ours = ['GRUB_GFXMODE', 'GRUB_GFXPAYLOAD_LINUX'];
-  const later = files.filter(({ path }) => path.startsWith(`${dropInFolder}/`) && path > dropInFile);
-  return later.flatMap(({ path, text }) =>
+/** What is read after the file that we write, and says something else: it wins. @param written the file's path */
+export function overriders(files: readonly TextFile[], { menu, video }: GrubWish, written: string): readonly string[] {
+  const isLater = ({ path }: TextFile): boolean =>
+    path.startsWith(`${dropInFolder}/`) && path !== dropInFile && (written === defaultsFile || path > written);
+  const isOurs = ({ name, value }: Assignment): boolean => {
+    if (name === 'GRUB_GFXMODE' || name === 'GRUB_GFXPAYLOAD_LINUX') return menu !== undefined;
+    // one that only a shell could read may well add to ours, as ours does to others
+    return name === 'GRUB_CMDLINE_LINUX' && video !== undefined && value !== undefined;
+  };
+  return files.filter(isLater).flatMap(({ path, text }) =>
     assignmentsIn(text)
-      .filter(({ name }) => ours.includes(name))
+      .filter(isOurs)
       .map(({ name }) => `${path}: ${name}`),
   );
 }
 
 /** Whether GRUB's generated configuration holds what was asked for: what `update-grub` really did. */
 export function holdsWish(grubCfg: string, { menu, video = [] }: GrubWish): boolean {
-  const kernelLines = grubCfg.split('\n').filter((line) => /^\s*linux(?:16|efi)?\s/.test(line));
+  const kernelLines = ownEntries(grubCfg)
+    .split('\n')
+    .filter((line) => /^\s*linux(?:16|efi)?\s/.test(line));
   const hasVideo = video
     .map(printVideoArgument)
     .every((word) => kernelLines.every((line) => line.split(/\s+/).includes(word)));
   const hasMenu = menu === undefined || grubCfg.includes(`set gfxmode=${gfxmodeText(menu)}`);
   return hasVideo && hasMenu && kernelLines.length > 0;
+}
+
+/** Other systems, a test of the memory and entries by hand have kernel lines too, and are told nothing. */
+function ownEntries(grubCfg: string): string {
+  const begin = grubCfg.indexOf('### BEGIN /etc/grub.d/10_linux ###');
+  const end = grubCfg.indexOf('### END /etc/grub.d/10_linux ###', begin);
+  return begin < 0 || end < 0 ? grubCfg : grubCfg.slice(begin, end);
 }

@@ -1,7 +1,7 @@
 // What a guest says about its own pictures -> facts. All of it comes from the guest, and is hostile: names of connectors,
 // modes and drivers have a fixed form, lists have a length, and whatever is otherwise is left out and counted.
-import { type Output, outputsOf } from './arrangement.ts';
 import type { TextFile } from './grub.ts';
+import { base64Text, greeterOf, type OwnedFile, type Session, sessionsOf } from './session-facts.ts';
 import { parseSize, type Size } from './size.ts';
 
 export type Connector = {
@@ -13,22 +13,12 @@ export type Connector = {
   readonly modes: readonly Size[];
 };
 
-export type Session = {
-  readonly kind: 'x11' | 'wayland';
-  readonly desktop: 'gnome' | 'kde' | 'other';
-  readonly user: string;
-  readonly uid: number;
-  /** `:0`; of X and XWayland. */
-  readonly display: string | undefined;
-  readonly authority: string | undefined;
-  /** As X itself names and arranges them; none where it did not say. */
-  readonly outputs: readonly Output[];
-};
-
 export type BootLoader = 'grub' | 'systemd-boot' | 'none';
 
 export type GuestFacts = {
   readonly release: string;
+  /** Another one after every start of the guest. */
+  readonly bootId?: string | undefined;
   readonly commandLine: string;
   /** `qxldrmfb`, `bochs-drmdrmfb`, `VESA VGA`; undefined where no framebuffer is. */
   readonly framebuffer: string | undefined;
@@ -45,6 +35,8 @@ export type GuestFacts = {
   readonly sessions: readonly Session[];
   /** What keeps X's sizes for the next session; undefined where it is not there. */
   readonly xorgFile: string | undefined;
+  /** What GNOME's own log-in screen starts with; undefined without one. */
+  readonly greeter?: OwnedFile | undefined;
   /** spice-vdagent runs: a client's window may decide the size. */
   readonly vdagent: boolean;
   readonly activeConsole: string | undefined;
@@ -83,6 +75,7 @@ export function guestFacts(sections: Sections): GuestFacts {
   const activeConsole = /^tty\d{1,2}$/.exec(first('console') ?? '')?.[0];
   return {
     release: /^[\w.+~-]{1,64}$/.exec(first('release') ?? '')?.[0] ?? '',
+    bootId: /^[0-9a-f-]{36}$/.exec(first('boot-id') ?? '')?.[0],
     commandLine: printableWords(first('command-line') ?? ''),
     framebuffer: framebuffer === undefined ? undefined : printableWords(framebuffer).slice(0, 64),
     framebufferSize: parseSize((first('framebuffer-size') ?? '').replace(',', 'x')),
@@ -93,6 +86,7 @@ export function guestFacts(sections: Sections): GuestFacts {
     readsDropIns: linesOf('boot-loader').includes('drop-ins'),
     sessions: sessionsOf(linesOf('sessions')),
     xorgFile: base64Text(first('xorg-file') ?? '-'),
+    greeter: linesOf('greeter').flatMap(greeterOf)[0],
     vdagent: linesOf('vdagent').includes('runs'),
     activeConsole,
     gettys: linesOf('gettys').flatMap((line) => (/^tty\d{1,2}$/.test(line) ? [Number(line.slice(3))] : [])),
@@ -132,61 +126,4 @@ function fileOf(line: string): readonly TextFile[] {
   const text = base64Text(encoded);
   if (!/^\/etc\/default\/grub(?:\.d\/[\w.-]{1,128}\.cfg)?$/.test(path) || text === undefined) return [];
   return [{ path, text }];
-}
-
-function base64Text(encoded: string): string | undefined {
-  const isOne = encoded.length <= 1_000_000 && /^[A-Za-z0-9+/]*={0,2}$/.test(encoded);
-  return isOne ? Buffer.from(encoded, 'base64').toString('utf8') : undefined;
-}
-
-/** Lines of sessions; behind one of a display that was not asked before, what its xrandr said. One display is one session. */
-function sessionsOf(lines: readonly string[]): readonly Session[] {
-  const sessions = lines.filter((line) => !line.startsWith(said)).flatMap(sessionOf);
-  const outputs = new Map<string | undefined, readonly Output[]>();
-  for (const [at, line] of lines.entries()) {
-    const display = line.startsWith(said) ? undefined : sessionOf(line)[0]?.display;
-    if (display === undefined || outputs.get(display)?.length) continue;
-    outputs.set(display, outputsOf(linesSaidBehind(lines, at)));
-  }
-  const best = sessions.toSorted((one, other) => rank(one) - rank(other));
-  const first = best.filter((one, at) => best.findIndex((other) => isSameSession(one, other)) === at);
-  return first.map((session) => ({ ...session, outputs: outputs.get(session.display) ?? [] }));
-}
-
-const said = '| ';
-
-function linesSaidBehind(lines: readonly string[], at: number): readonly string[] {
-  const rest = lines.slice(at + 1);
-  const end = rest.findIndex((line) => !line.startsWith(said));
-  return rest.slice(0, end < 0 ? rest.length : end).map((line) => line.slice(said.length));
-}
-
-/** Users begin at 1000 everywhere. */
-function rank({ uid, desktop }: Session): number {
-  return (uid >= 1000 ? 0 : uid > 0 ? 2 : 4) + (desktop === 'other' ? 1 : 0);
-}
-
-function isSameSession(one: Session, other: Session): boolean {
-  return one.display === other.display && (one.display !== undefined || one.uid === other.uid);
-}
-
-/** `x11 gnome alice 1000 :0 /run/user/1000/gdm/Xauthority`; `-` where there is none. */
-function sessionOf(line: string): readonly Session[] {
-  const found =
-    /^(x11|wayland) (gnome|kde|other) ([a-z_][a-z0-9_-]{0,31}\$?) (\d{1,10}) (:\d{1,5}(?:\.\d)?|-) (\/[\w./:-]{1,255}|-)$/.exec(
-      line,
-    );
-  if (found === null) return [];
-  const [, kind = '', desktop = '', user = '', uid = '', display = '-', authority = '-'] = found;
-  return [
-    {
-      kind: kind === 'x11' ? 'x11' : 'wayland',
-      desktop: desktop === 'gnome' || desktop === 'kde' ? desktop : 'other',
-      user,
-      uid: Number(uid),
-      display: display === '-' ? undefined : display,
-      authority: authority === '-' ? undefined : authority,
-      outputs: [],
-    },
-  ];
 }

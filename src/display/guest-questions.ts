@@ -56,6 +56,23 @@ server() {
   done
   unset IFS
 }
+# as the session's user, on its bus
+own() {
+  timeout 5 runuser -u "$user" -- env "XDG_RUNTIME_DIR=/run/user/$uid" "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$uid/bus" "$@"
+}
+mutter() {
+  asked="$asked wayland-$uid "
+  config=org.gnome.Mutter.DisplayConfig
+  echo "> mutter $(own busctl --user --json=short call $config /org/gnome/Mutter/DisplayConfig $config GetCurrentState | tr -d '\\n')"
+  [ -z "$(command -v gdctl)" ] || echo '> gdctl'
+  file=$home/.config/monitors.xml
+  if own test -e "$file"; then text=$(own base64 -w 0 "$file"); else text=-; fi
+  echo "> monitors $file $text"
+}
+kwin() {
+  asked="$asked wayland-$uid "
+  echo "> kscreen $(own kscreen-doctor --json | tr -d '\\n')"
+}
 set +f
 for directory in /proc/[0-9]*; do
   read -r name <"$directory/comm" || continue
@@ -79,6 +96,11 @@ for directory in /proc/[0-9]*; do
   [ -n "$authority" ] || [ -z "$home" ] || authority=$home/.Xauthority
   [ -e "$authority" ] || authority=
   echo "$kind $desktop $user $uid \${display:--} \${authority:--}"
+  case "$kind $desktop $asked" in
+    *" wayland-$uid "*) ;;
+    wayland\\ gnome*) mutter ;;
+    wayland\\ kde*) kwin ;;
+  esac
   case " $asked " in *" $kind$display "*) continue ;; esac
   asked="$asked $kind$display"
   [ "$kind" != x11 ] || [ -z "$display" ] ||
@@ -87,6 +109,7 @@ done`;
 
 const questions: Readonly<Record<string, string>> = {
   release: 'read -r line </proc/sys/kernel/osrelease && echo "$line"',
+  'boot-id': 'read -r line </proc/sys/kernel/random/boot_id && echo "$line"',
   'command-line': 'read -r line </proc/cmdline && echo "$line"',
   framebuffer: 'read -r line </sys/class/graphics/fb0/name && echo "$line"',
   'framebuffer-size': 'read -r line </sys/class/graphics/fb0/virtual_size && echo "$line"',
@@ -110,6 +133,12 @@ if grep -qs 'default/grub.d' "$(command -v grub-mkconfig)"; then echo drop-ins; 
 done`,
   sessions,
   'xorg-file': `[ -f ${xorgFile} ] && base64 -w 0 ${xorgFile} && echo`,
+  greeter: `for d in /var/lib/gdm3 /var/lib/gdm; do
+  [ -d "$d" ] || continue
+  f=$d/.config/monitors.xml
+  if [ -e "$f" ]; then text=$(base64 -w 0 "$f"); else text=-; fi
+  echo "$f $(stat -c %U "$d") $text"
+done`,
   vdagent:
     'for c in /proc/[0-9]*/comm; do read -r n <"$c" || continue; case $n in spice-vdagent) echo runs; break ;; esac; done',
   console: 'read -r line </sys/class/tty/tty0/active && echo "$line"',

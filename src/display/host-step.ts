@@ -1,40 +1,18 @@
 // A wish -> the display devices that fulfil it at the host: <resolution>, memory, heads, a device of its own for each
 // monitor where the model can. What libvirt or QEMU would refuse, or quietly make something else of, is said before.
 // Sources: libvirt's qemu_validate.c and domain_validate.c; the sentences behind 'libvirt says' were read from libvirt 9
-import { unreachable } from '../model/unreachable.ts';
 import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
-import { memoryFor } from './memory.ts';
+import { memoryFor, usualMemory } from './memory.ts';
 import { boxOf, type Monitor } from './monitors.ts';
+import { drawnByVga, isTooMuchForGuest } from './predict.ts';
 import { framebufferBytes, isSameSize, printSize, type Size } from './size.ts';
 import type { VideoChange } from './splice-video.ts';
-import type { VideoDevice, VideoMemory, VideoModel } from './video.ts';
+import { longestSide, mostHeads, type VideoDevice, type VideoMemory } from './video.ts';
 
 export type HostStep =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'change'; readonly changes: readonly VideoChange[]; readonly added: readonly VideoDevice[] }
   | { readonly kind: 'impossible'; readonly reasons: readonly string[] };
-
-/** DRM's and QEMU's own bounds for one picture. */
-const mostPixels: Readonly<Record<VideoModel, number>> = {
-  qxl: 8192,
-  virtio: 16_384,
-  vga: 16_384,
-  bochs: 16_384,
-  vmvga: 8192,
-  cirrus: 2048,
-  ramfb: 16_384,
-};
-
-/** The guest's qxl driver has four connectors, QEMU's virtio sixteen heads. */
-const mostHeads: Readonly<Record<VideoModel, number>> = {
-  qxl: 4,
-  virtio: 16,
-  vga: 1,
-  bochs: 1,
-  vmvga: 1,
-  cirrus: 1,
-  ramfb: 1,
-};
 
 /** Whether several virtio monitors are heads of one device, which the guest has to be told of, or devices of their own. */
 export type Layout = 'heads' | 'devices';
@@ -48,7 +26,12 @@ export function hostStep(
 ): HostStep {
   const [device] = domain.devices.filter(({ primary }) => primary);
   if (device === undefined) return { kind: 'impossible', reasons: [noDevice(domain)] };
-  const reasons = refusals(device, monitors);
+  const isOneBox = device.model !== 'virtio' || layout === 'heads';
+  const reasons = [
+    ...refusals(device, monitors),
+    ...sideRefusals(device, monitors, isOneBox),
+    ...roomRefusal(domain, device, monitors),
+  ];
   if (reasons.length > 0) return { kind: 'impossible', reasons };
   if (device.model === 'virtio' && layout === 'devices' && monitors.length > 1) {
     return what === 'size' ? deviceEach(domain, monitors) : { kind: 'nothing' };
@@ -73,11 +56,28 @@ function refusals({ model }: PlacedVideo, monitors: readonly Monitor[]): readonl
     );
   }
   for (const { size } of monitors) {
-    const most = mostPixels[model];
-    if (size.width > most || size.height > most)
-      found.push(`${model} draws at most ${most}x${most}, not ${printSize(size)}`);
+    if (model === 'vga' && size.width % 8 !== 0)
+      found.push(
+        `a VGA draws widths of whole eights, and would show ${printSize(drawnByVga(size))}; virtio, qxl and bochs show ${printSize(size)}`,
+      );
   }
   return found;
+}
+
+/** @param isOneBox all monitors are parts of one picture of the guest's */
+function sideRefusals({ model }: PlacedVideo, monitors: readonly Monitor[], isOneBox: boolean): readonly string[] {
+  const most = longestSide[model];
+  const boxes = isOneBox ? [boxOf(monitors)] : monitors.map(({ size }) => size);
+  const tooLong = boxes.filter(({ width, height }) => Math.max(width, height) > most);
+  return tooLong.map((size) => `${model} draws at most ${most}x${most}, not ${printSize(size)}`);
+}
+
+/** Listed or not, a picture that the guest's memory does not hold is none at all. */
+function roomRefusal(domain: DomainDisplay, device: PlacedVideo, monitors: readonly Monitor[]): readonly string[] {
+  const sizes = monitors.map(({ size }) => size);
+  if (!isTooMuchForGuest(device, sizes, domain)) return [];
+  const room = Math.floor(domain.guestMemoryKib / 1024);
+  return [`virtio draws in the guest's memory, and its ${room} MiB do not hold ${sizes.map(printSize).join(' and ')}`];
 }
 
 /** Each monitor is a virtio device of its own: so each has its own size, also while no viewer is there. */
@@ -124,24 +124,6 @@ function withDefaults({ model, memory: present }: PlacedVideo, memory: VideoMemo
     return present[key] !== undefined || kib !== usual[key];
   });
   return Object.fromEntries(needed);
-}
-
-/** What libvirt writes into a definition that says nothing; qemuDomainDeviceVideoDefPostParse. */
-function usualMemory(model: VideoModel): VideoMemory {
-  switch (model) {
-    case 'qxl':
-      return { ram: 65_536, vram: 65_536, vgamem: 16_384 };
-    case 'vga':
-    case 'bochs':
-    case 'vmvga':
-    case 'cirrus':
-      return { vram: 16_384 };
-    case 'virtio':
-    case 'ramfb':
-      return {};
-    default:
-      return unreachable(model);
-  }
 }
 
 function changeOf(

@@ -3,7 +3,7 @@
 // and drm_gem_vram_helper.c of Linux; libvirt's qemu_command.c and qemu_domain.c for its own defaults.
 import { unreachable } from '../model/unreachable.ts';
 import { framebufferBytes, type Size } from './size.ts';
-import type { VideoDevice, VideoMemory, VideoModel } from './video.ts';
+import { longestSide, type VideoDevice, type VideoMemory, type VideoModel } from './video.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -45,6 +45,12 @@ function powerOfTwo(bytes: number): number {
   return 2 ** Math.ceil(Math.log2(bytes));
 }
 
+/** Whether a picture of this size can be on this device: its memory holds it, and no side is too long. */
+export function canShow(device: VideoDevice, size: Size): boolean {
+  const limit = framebufferLimit(device) ?? Number.POSITIVE_INFINITY;
+  return framebufferBytes(size) <= limit && Math.max(size.width, size.height) <= longestSide[device.model];
+}
+
 /**
  * What has to be written so that a box of this size fits; nothing where it does already. Never less than there is.
  * @returns undefined where no amount of memory does it
@@ -76,15 +82,19 @@ const mostVga = 256 * MiB;
 const mostQxl = 256 * MiB;
 
 function qxlMemory(need: number, present: VideoMemory): VideoMemory | undefined {
-  const vgamem = atLeast(powerOfTwo(Math.max(leastVideo, need)), present.vgamem);
+  // libvirt refuses any vgamem that is no power of two
+  const vgamem = powerOfTwo(atLeast(Math.max(leastVideo, need), present.vgamem));
   if (vgamem > mostQxl) return undefined;
   const ram = atLeast(Math.max(leastRam, 4 * vgamem), present.ram);
   const vram = atLeast(leastRam, present.vram);
+  const { vram64 } = present;
   return {
     ...present,
     ...changed('vgamem', vgamem, present.vgamem),
     ...changed('ram', ram, present.ram),
     ...changed('vram', vram, present.vram),
+    // the same memory by another address: QEMU takes the larger of both
+    ...(vram64 === undefined || vram64 === 0 ? {} : changed('vram64', atLeast(vram, vram64), vram64)),
   };
 }
 
@@ -96,7 +106,25 @@ function changed(name: keyof VideoMemory, bytes: number, presentKib: number | un
   return bytes === (presentKib ?? 0) * KiB ? {} : { [name]: bytes / KiB };
 }
 
-/** What firmware may draw on, in bytes; undefined where it has no list of modes (UEFI takes its own). */
+/** What UEFI may draw on, in bytes: as the BIOS, but for devices without a VGA, which it knows as they are. */
+export function gopMemory(device: VideoDevice): number {
+  switch (device.model) {
+    case 'bochs':
+      return powerOfTwo(bytesOf(device.memory.vram));
+    case 'virtio':
+      return device.primary ? virtioVbe : Number.POSITIVE_INFINITY;
+    case 'qxl':
+    case 'vga':
+    case 'vmvga':
+    case 'cirrus':
+    case 'ramfb':
+      return vbeMemory(device);
+    default:
+      return unreachable(device.model);
+  }
+}
+
+/** What a BIOS may draw on, in bytes. */
 export function vbeMemory({ model, memory, resolution }: VideoDevice): number {
   switch (model) {
     case 'qxl':
@@ -111,6 +139,24 @@ export function vbeMemory({ model, memory, resolution }: VideoDevice): number {
     case 'bochs':
     case 'ramfb':
       return framebufferBytes(resolution ?? { width: 1280, height: 800 });
+    default:
+      return unreachable(model);
+  }
+}
+
+/** What libvirt writes into a definition that says nothing; qemuDomainDeviceVideoDefPostParse. */
+export function usualMemory(model: VideoModel): VideoMemory {
+  switch (model) {
+    case 'qxl':
+      return { ram: 65_536, vram: 65_536, vgamem: 16_384 };
+    case 'vga':
+    case 'bochs':
+    case 'vmvga':
+    case 'cirrus':
+      return { vram: 16_384 };
+    case 'virtio':
+    case 'ramfb':
+      return {};
     default:
       return unreachable(model);
   }

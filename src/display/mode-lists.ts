@@ -1,8 +1,8 @@
 // Which sizes each stage offers: the firmware's list for the boot menu, the kernel driver's for the console. As data, in the
 // order in which the kernel prefers them (by area, then by rate), so that the first one that fits is the one that is taken.
-// Sources: vgasrc/bochsvga.c of SeaBIOS; hw/display/edid-generate.c of QEMU; drm_edid.c (DMT modes) and qxl_display.c of Linux
+// Sources: vgasrc/bochsvga.c of SeaBIOS; OvmfPkg's QemuVideoDxe and VirtioGpuDxe of EDK II; hw/display/edid-generate.c of QEMU; drm_edid.c (DMT modes) and qxl_display.c of Linux
 import { unreachable } from '../model/unreachable.ts';
-import { framebufferLimit, vbeMemory } from './memory.ts';
+import { canShow, framebufferLimit, gopMemory, vbeMemory } from './memory.ts';
 import { framebufferBytes, isSameSize, parseSize, type Size } from './size.ts';
 import type { VideoDevice } from './video.ts';
 
@@ -35,6 +35,40 @@ const qxl = sizes(
    720x480 640x480`,
 );
 
+/** OVMF's, whatever the device; 1366x768 is one of them. */
+const ovmf = sizes(
+  `8192x4320 7680x4320 4096x2160 3840x2160 3200x2400 2800x2100 2560x2048 2048x2048 2560x1600 2000x2000 2560x1440 2048x1536
+   1920x1440 1920x1200 1920x1080 1600x1200 1680x1050 1400x1050 1600x900 1280x1024 1440x900 1280x960 1366x768 1360x768
+   1280x800 1152x870 1152x864 1280x768 1280x760 1280x720 1024x768 1024x600 960x640 832x624 800x600 800x480 640x480`,
+);
+
+export type Firmware = 'bios' | 'uefi';
+
+/** What the firmware offers GRUB on this device, the largest one first. */
+export function menuModes(device: VideoDevice, firmware: Firmware): readonly Size[] {
+  return firmware === 'bios' ? vbeModes(device) : gopModes(device);
+}
+
+function gopModes(device: VideoDevice): readonly Size[] {
+  if (device.model === 'cirrus') return [];
+  if (device.model === 'ramfb') return sizes('1024x768 800x600 640x480');
+  const own = ownGopMode(device);
+  const listed = ovmf.filter((size) => framebufferBytes(size) <= gopMemory(device));
+  return own === undefined ? listed : [own, ...listed.filter((size) => !isSameSize(size, own))].toSorted(byArea);
+}
+
+function byArea(one: Size, other: Size): number {
+  return framebufferBytes(other) - framebufferBytes(one);
+}
+
+/** The size that the device itself asks for, where UEFI reads that: not of qxl, and not of a virtio with a VGA. */
+export function ownGopMode(device: VideoDevice): Size | undefined {
+  if (device.model === 'qxl' || device.model === 'cirrus' || device.model === 'ramfb') return undefined;
+  if (device.model === 'virtio' && device.primary) return undefined;
+  const own = device.resolution ?? usualSize(device);
+  return framebufferBytes(own) <= gopMemory(device) ? own : undefined;
+}
+
 /** What BIOS firmware offers GRUB on this device, the largest one first. */
 export function vbeModes(device: VideoDevice): readonly Size[] {
   if (device.model === 'cirrus') return [];
@@ -44,8 +78,14 @@ export function vbeModes(device: VideoDevice): readonly Size[] {
   return seaBios.filter((size) => framebufferBytes(size) <= memory);
 }
 
-/** The smallest mode of the list that is larger than all that fit: more memory would bring it. */
-export function nextVbeMode(device: VideoDevice): Size | undefined {
+/** The smallest mode of the firmware's list that is larger than all that fit: more memory would bring it. */
+export function nextMenuMode(device: VideoDevice, firmware: Firmware): Size | undefined {
+  if (firmware === 'bios') return nextVbeMode(device);
+  if (device.model === 'cirrus' || device.model === 'ramfb') return undefined;
+  return ovmf.findLast((size) => framebufferBytes(size) > gopMemory(device));
+}
+
+function nextVbeMode(device: VideoDevice): Size | undefined {
   if (device.model === 'cirrus' || fixedSize(device) !== undefined) return undefined;
   return seaBios.findLast((size) => framebufferBytes(size) > vbeMemory(device));
 }
@@ -78,9 +118,8 @@ export type Hearing = 'edid' | 'size';
 /** The connector's list, preferred mode first; what does not fit into the memory is not in it. */
 export function kmsModes(device: VideoDevice, hearing: Hearing): readonly Size[] {
   const preferred = device.resolution ?? usualSize(device);
-  const limit = framebufferLimit(device) ?? Number.POSITIVE_INFINITY;
   const others = offered(device, hearing).filter((size) => !isSameSize(size, preferred));
-  return [preferred, ...others].filter((size) => framebufferBytes(size) <= limit);
+  return [preferred, ...others].filter((size) => canShow(device, size));
 }
 
 function offered({ model }: VideoDevice, hearing: Hearing): readonly Size[] {

@@ -1,11 +1,13 @@
 // The desktop's part of a plan: what the session that runs is told, and what keeps it for the next one.
 import type { PlacedVideo } from './domain-video.ts';
-import type { GuestFacts, Session } from './guest-facts.ts';
+import type { GuestFacts } from './guest-facts.ts';
 import { framebufferLimit, memoryFor } from './memory.ts';
-import { boxOf } from './monitors.ts';
+import { boxOf, type Monitor } from './monitors.ts';
 import type { DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
+import type { OwnedFile, Session } from './session-facts.ts';
 import { type SessionStep, sessionStep } from './session-step.ts';
 import { framebufferBytes, printSize } from './size.ts';
+import { keptText, type WaylandRefusal, waylandRefusal } from './wayland-step.ts';
 
 export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
   if (!wish.aims.has('desktop')) return {};
@@ -20,8 +22,13 @@ export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
   const [session] = guest.sessions;
   if (session === undefined)
     return { notes: ["no desktop session runs in the guest; the next one starts with the console's size"] };
+  const refusal = session.kind === 'wayland' ? waylandRefusal(session, wish.monitors) : undefined;
+  if (refusal !== undefined) return refused(refusal, wish);
   const step = sessionStep(session, guest.connectors, wish.monitors);
-  if (step !== undefined) return { steps: [...runningSteps(session, step), ...keptSteps(step, guest)] };
+  if (step !== undefined) {
+    const owned = [session.compositor?.kept, guest.greeter].flatMap((file) => ownedStep(session, wish.monitors, file));
+    return { steps: [...runningSteps(session, step), ...keptSteps(step, guest), ...owned] };
+  }
   const connected = guest.connectors.length;
   if (wish.via !== 'guest')
     return { notes: [`the guest has ${connected} connectors as yet; its session is arranged after the restart`] };
@@ -30,6 +37,35 @@ export function desktopPart(facts: DisplayFacts, wish: Wish): PlanPart {
       { aim: 'desktop', reason: `the guest has ${connected} connectors for ${wish.monitors.length} monitors` },
     ],
   };
+}
+
+/** With the host's help the size comes into the list at the next start, and the session is arranged then. */
+function refused({ text: reason, isUnlisted }: WaylandRefusal, { via, monitors }: Wish): PlanPart {
+  if (via === 'guest' || !isUnlisted) return { impossible: [{ aim: 'desktop', reason }] };
+  const sizes = monitors.map(({ size }) => printSize(size)).join(', ');
+  return { notes: [`${reason}; the session is arranged after the restart, when ${sizes} is in it`] };
+}
+
+/** What GNOME and its log-in screen start with. */
+function ownedStep(session: Session, monitors: readonly Monitor[], file: OwnedFile | undefined): readonly Step[] {
+  const text = file === undefined || session.kind !== 'wayland' ? undefined : keptText(session, monitors, file);
+  if (file === undefined || text === undefined || text === file.text) return [];
+  const { path, user } = file;
+  const why =
+    user === session.user ? 'the next session starts with the same' : 'the log-in screen starts with the same';
+  return [
+    {
+      kind: 'guest-file',
+      path,
+      before: file.text,
+      after: text,
+      user,
+      afterwards: 'nothing',
+      grub: undefined,
+      needs: 'nothing',
+      why,
+    },
+  ];
 }
 
 function runningSteps(session: Session, step: SessionStep): readonly Step[] {

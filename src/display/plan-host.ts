@@ -1,20 +1,35 @@
 // The host's part of a plan: the definition with its display devices changed, or why libvirt would not do it.
 import { type DomainDisplay, parseDomainDisplay } from './domain-video.ts';
 import { type HostStep, hostStep, type Layout } from './host-step.ts';
+import { parseKernelArgs, printVideoArgument, sizeFor } from './kernel-args.ts';
+import { menuNeedsOwnSize } from './menu-device.ts';
+import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
+import { isSameSize } from './size.ts';
 import { spliceVideo } from './splice-video.ts';
+import { waylandRefusal } from './wayland-step.ts';
 
 /** The one place that console and desktop both hear of; not where the user keeps us out of it. */
-export function hostPart(facts: DisplayFacts, { monitors, aims, via }: Wish): PlanPart {
+export function hostPart(facts: DisplayFacts, wish: Wish): PlanPart {
+  const { monitors, aims, via } = wish;
   if (via === 'guest') return {};
   const aim: Aim = aims.has('tty') ? 'tty' : aims.has('desktop') ? 'desktop' : 'grub';
-  const needsSize =
-    aims.has('tty') || (aims.has('grub') && facts.domain.firmware === 'uefi') || isOwnSized(facts.domain, aims);
+  const needsSize = aims.has('tty') || menuNeedsOwnSize(facts, wish) || mustBeListed(facts, monitors, aims);
   const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory', layoutOf(facts, via));
+  const told = aims.has('tty') && via === 'host' ? kernelRefusal(facts, monitors) : undefined;
+  if (told !== undefined) return { impossible: [{ aim, reason: told }] };
   if (step.kind === 'nothing') return {};
   const refused = step.kind === 'impossible' ? [...step.reasons, ...otherModels(facts)] : definitionRefusals(facts);
   if (refused.length > 0) return { impossible: refused.map((reason) => ({ aim, reason })) };
   return { steps: [definitionStep(facts, step)] };
+}
+
+/** What the kernel was told in the guest, which is more than <resolution>, and which we are kept from there. */
+function kernelRefusal({ guest }: DisplayFacts, monitors: readonly Monitor[]): string | undefined {
+  const told = sizeFor(parseKernelArgs(guest?.commandLine ?? ''), 'Virtual-1');
+  const [first] = monitors;
+  if (told === undefined || first === undefined || isSameSize(told.size, first.size)) return undefined;
+  return `the guest's kernel was told ${printVideoArgument(told)}, which is more than <resolution>: --via auto changes that`;
 }
 
 /** Heads of one device need the guest to be told of them: where it cannot be, each monitor is a device. */
@@ -30,9 +45,11 @@ function otherModels({ domain, modelsHere }: DisplayFacts): readonly string[] {
   return better.length === 0 ? [] : [`this host also has ${better.join(', ')}: virsh edit exchanges the model`];
 }
 
-/** bochs-display draws its boot menu in its own size only. */
-function isOwnSized({ devices }: DomainDisplay, aims: ReadonlySet<Aim>): boolean {
-  return aims.has('grub') && devices.some(({ model, primary }) => primary && model === 'bochs');
+/** A Wayland compositor shows what the kernel lists, and the device's own size is in that list. */
+function mustBeListed({ guest }: DisplayFacts, monitors: readonly Monitor[], aims: ReadonlySet<Aim>): boolean {
+  const session = guest?.sessions[0];
+  if (!aims.has('desktop') || session?.kind !== 'wayland' || session.compositor?.outputs === undefined) return false;
+  return waylandRefusal(session, monitors)?.isUnlisted === true;
 }
 
 function definitionRefusals({ transient, managedSave, memorySnapshots, domain }: DisplayFacts): readonly string[] {

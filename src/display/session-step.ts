@@ -1,13 +1,14 @@
 // A session and the sizes wished for -> the programs that set them, with all their arguments: X by modelines of our own,
-// GNOME and KDE under Wayland by their own tools. Nothing here is for a shell. What is only set ends with the session; X's
-// sizes are kept by a file of xorg.conf.d.
-// Sources: xrandr(1), xorg.conf(5); gdctl of mutter 48; kscreen-doctor of KDE
+// Wayland by the compositor's own tool. What is only set ends with the session; X's sizes are kept by a file of xorg.conf.d.
+// Sources: xrandr(1), xorg.conf(5)
 import { unreachable } from '../model/unreachable.ts';
 import type { Output } from './arrangement.ts';
 import { cvt, type Modeline, modelineWords } from './cvt.ts';
-import type { Connector, Session } from './guest-facts.ts';
+import type { Connector } from './guest-facts.ts';
 import { type Monitor, type Placed, placed } from './monitors.ts';
+import type { Session } from './session-facts.ts';
 import { isSameSize, printSize, type Size } from './size.ts';
+import { waylandCommands, wlrCommands } from './wayland-step.ts';
 
 export type Command = {
   readonly program: string;
@@ -52,7 +53,17 @@ export function sessionStep(
         unseen: false,
       };
     case 'wayland':
-      return { commands: [waylandCommand(session, asks)], unseen: true };
+      return {
+        commands:
+          session.desktop === 'other'
+            ? wlrCommands(
+                session,
+                known.map(({ name }) => name),
+                monitors,
+              )
+            : waylandCommands(session, monitors),
+        unseen: true,
+      };
     default:
       return unreachable(session.kind);
   }
@@ -128,47 +139,4 @@ function xorgText(asks: readonly Ask[]): string {
     ];
   });
   return `${['# Written by bridgekeeper; `bridgekeeper display rollback` takes it away.', ...sections].join('\n')}\n`;
-}
-
-function waylandCommand(session: Session, asks: readonly Ask[]): Command {
-  const environment = {
-    XDG_RUNTIME_DIR: `/run/user/${session.uid}`,
-    DBUS_SESSION_BUS_ADDRESS: `unix:path=/run/user/${session.uid}/bus`,
-  };
-  const base = { environment, user: session.user, mayFail: false };
-  switch (session.desktop) {
-    case 'gnome':
-      return { ...base, program: 'gdctl', args: ['set', '--persistent', ...asks.flatMap(gdctlWords)] };
-    case 'kde':
-      return { ...base, program: 'kscreen-doctor', args: asks.flatMap(kscreenWords) };
-    case 'other':
-      return { ...base, program: 'wlr-randr', args: asks.flatMap(wlrWords) };
-    default:
-      return unreachable(session.desktop);
-  }
-}
-
-function gdctlWords({ output, size, x, y }: Ask, at: number): readonly string[] {
-  const primary = at === 0 ? ['--primary'] : [];
-  return [
-    '--logical-monitor',
-    ...primary,
-    '--monitor',
-    output.name,
-    '--mode',
-    `${printSize(size)}@60.000`,
-    '--x',
-    `${x}`,
-    '--y',
-    `${y}`,
-  ];
-}
-
-function kscreenWords({ output, size, x, y }: Ask): readonly string[] {
-  const name = `output.${output.name}`;
-  return [`${name}.mode.${printSize(size)}@60`, `${name}.position.${x},${y}`];
-}
-
-function wlrWords({ output, size, x, y }: Ask): readonly string[] {
-  return ['--output', output.name, '--mode', printSize(size), '--pos', `${x},${y}`];
 }

@@ -13,7 +13,8 @@ export function parseSize(text: string): Size | undefined {
   return isDrawable(width) && isDrawable(height) ? { width, height } : undefined;
 }
 
-function isDrawable(pixels: number): boolean {
+/** @param pixels of one side */
+export function isDrawable(pixels: number): boolean {
   return pixels >= least && pixels <= most;
 }
 

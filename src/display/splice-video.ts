@@ -30,9 +30,9 @@ export function spliceVideo(
     result = spliced(result, domain.behindVideos, domain.behindVideos, videos.join(''));
   }
   // from behind, so that the places in front stay right
-  for (const change of changes.toSorted((one, other) => other.device.modelStart - one.device.modelStart)) {
-    const { modelStart, modelEnd } = change.device;
-    result = spliced(result, modelStart, modelEnd, modelText(text, change));
+  for (const change of changes.toSorted((one, other) => other.device.place.start - one.device.place.start)) {
+    const { start, end } = change.device.place;
+    result = spliced(result, start, end, modelText(text, change));
   }
   return result;
 }
@@ -42,9 +42,9 @@ function spliced(text: string, start: number, end: number, middle: string): stri
 }
 
 function modelText(text: string, { device, memory, heads, resolution }: VideoChange): string {
-  const { modelStart, modelEnd } = device;
-  const tag = text.slice(modelStart, tagEnd(text, modelStart));
-  const inside = text.slice(modelStart + tag.length, modelEnd);
+  const { start, end, resolution: resolutionStart } = device.place;
+  const tag = text.slice(start, tagEnd(text, start));
+  const inside = text.slice(start + tag.length, end);
   const memoryWords = Object.entries(memory).filter(([name, kib]) => kib !== device.memory[name as keyof VideoMemory]);
   const words: readonly Attribute[] = [
     ...memoryWords.map(([name, kib]) => [name, String(kib)] as const),
@@ -52,28 +52,43 @@ function modelText(text: string, { device, memory, heads, resolution }: VideoCha
   ];
   const changedTag = words.reduce(withAttribute, tag);
   if (resolution === undefined) return changedTag + inside;
-  return withResolution(changedTag, inside, resolution, indentAt(text, modelStart), lineEnd(text));
+  if (resolutionStart === undefined)
+    return withResolution(changedTag, inside, resolution, indentAt(text, start), lineEnd(text));
+  return changedTag + withSize(inside, resolutionStart - start - tag.length, resolution);
 }
 
 type Attribute = readonly [name: string, value: string];
 
 /** Inside of the tag: with the quotes that stand there. */
 function withAttribute(tag: string, [name, value]: Attribute): string {
-  const found = new RegExp(`(\\s${name}\\s*=\\s*)("[^"]*"|'[^']*')`).exec(tag);
-  if (found === null) return tag.replace(/\s*\/?>$/, (end) => ` ${name}='${value}'${end}`);
-  const [whole, before = '', quoted = ''] = found;
-  const quote = quoted.charAt(0);
-  return spliced(tag, found.index, found.index + whole.length, `${before}${quote}${value}${quote}`);
+  const found = valueIn(tag, name);
+  if (found !== undefined) return spliced(tag, found.start, found.end, value);
+  const behind = tag.slice(0, tag.endsWith('/>') ? -2 : -1).trimEnd().length;
+  return spliced(tag, behind, behind, ` ${name}='${value}'`);
+}
+
+/** Where the value of this attribute stands in a well-formed tag, without its quotes. */
+function valueIn(tag: string, name: string): { readonly start: number; readonly end: number } | undefined {
+  const attribute = /[\s/]*([^\s=/>"']+)\s*=\s*(?:"[^"]*"|'[^']*')/y;
+  attribute.lastIndex = /^<[^\s/>]+/.exec(tag)?.[0].length ?? 0;
+  for (let found = attribute.exec(tag); found !== null; found = attribute.exec(tag)) {
+    const end = attribute.lastIndex - 1;
+    if (found[1] === name) return { start: tag.lastIndexOf(tag.charAt(end), end - 1) + 1, end };
+  }
+  return undefined;
 }
 
 function withResolution(tag: string, inside: string, { width, height }: Size, indent: string, end: string): string {
   const element = `<resolution x='${width}' y='${height}'/>`;
-  if (inside === '') return `${tag.replace(/\s*\/>$/, '>')}${end}${indent}  ${element}${end}${indent}</model>`;
-  const start = inside.indexOf('<resolution');
-  if (start < 0) return `${tag}${end}${indent}  ${element}${inside}`;
+  if (inside === '') return `${tag.slice(0, -2).trimEnd()}>${end}${indent}  ${element}${end}${indent}</model>`;
+  return `${tag}${end}${indent}  ${element}${inside}`;
+}
+
+/** @param start of the `<resolution>` that is there */
+function withSize(inside: string, start: number, { width, height }: Size): string {
   const old = inside.slice(start, tagEnd(inside, start));
   const renewed = [['x', String(width)] as const, ['y', String(height)] as const].reduce(withAttribute, old);
-  return tag + spliced(inside, start, start + old.length, renewed);
+  return spliced(inside, start, start + old.length, renewed);
 }
 
 function videoText({ model, heads, memory, resolution }: VideoDevice, indent: string, end: string): string {

@@ -15,6 +15,8 @@ export type RunOptions = {
   readonly input?: string | Uint8Array;
   /** Milliseconds; 30,000 without it. */
   readonly timeoutMs?: number;
+  /** A program that prints more is ended by a signal; without it as much as there is room for. */
+  readonly mostBytes?: number;
 };
 
 const usualTimeoutMs = 30_000;
@@ -25,12 +27,17 @@ export async function run(
   access: Access,
   program: string,
   args: readonly string[] = [],
-  { input, timeoutMs = usualTimeoutMs }: RunOptions = {},
+  { input, timeoutMs = usualTimeoutMs, mostBytes = Number.POSITIVE_INFINITY }: RunOptions = {},
 ): Promise<Ran> {
   const child = access.start(program, args, input === undefined ? 'unread' : 'read');
   const chunks: Buffer[] = [];
   let said = '';
-  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  let length = 0;
+  child.stdout.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > mostBytes) child.kill('SIGKILL');
+    else chunks.push(chunk);
+  });
   child.stderr.on('data', (chunk: Buffer) => {
     said = shortened(`${said}${chunk.toString('utf8')}`);
   });

@@ -31,6 +31,8 @@ const allUnpack = process.env.BRIDGEKEEPER_FULL === '1';
 const rows: readonly Row[] = [
   ['VGA', '', '1280x800', 13, { unpacks: true }],
   ['VGA,xres=1920,yres=1080', '', '1920x1080', 12],
+  // a VGA's lines are whole groups of eight, whatever the kernel believes
+  ['VGA,xres=1366,yres=768', '', '1360x768', 13],
   // the kernel uses half of the memory for a picture
   ['VGA,xres=3840,yres=2160,vgamem_mb=16', '', '1920x1080', 12],
   ['VGA,xres=3840,yres=2160,vgamem_mb=32', '', '1920x1440', 18],
@@ -52,12 +54,15 @@ const rows: readonly Row[] = [
   ['virtio-vga,xres=7680,yres=4320', '', '7680x4320', 22, { memoryMb: 512 }],
   ['virtio-vga,max_outputs=2,xres=1920,yres=1080', 'video=Virtual-2:1280x1024e', '1920x1080 1280x1024', undefined],
   ['virtio-vga', 'video=1920x1080', '1920x1080', undefined],
+  // the drivers draw 8192 pixels a side at most
+  ['virtio-vga,xres=9000,yres=600', '', '5120x2160', 21],
   ['qxl-vga', '', '1024x768', 26, { unpacks: true }],
   ['qxl-vga,xres=1920,yres=1080', '', '1920x1080', 26],
   ['qxl-vga,xres=1366,yres=768', '', '1366x768', 26],
   ['qxl-vga,xres=3840,yres=2160,vgamem_mb=16', '', '2560x1600', 26],
   ['qxl-vga,xres=3840,yres=2160,vgamem_mb=32,ram_size_mb=128', '', '3840x2160', 27],
   ['qxl-vga,xres=3840,yres=2160,vgamem_mb=64,ram_size_mb=256', '', '3840x2160', 28],
+  ['qxl-vga,xres=9000,yres=600,vgamem_mb=64,ram_size_mb=256', '', '4096x2160', 27],
   ['qxl-vga', 'video=1920x1080', '1920x1080', undefined],
   ['qxl-vga', 'nomodeset', '720x400', undefined, { unpacks: true }],
 ];
@@ -68,6 +73,7 @@ const models: Readonly<Record<string, VideoModel>> = {
   'virtio-vga': 'virtio',
   'virtio-gpu-pci': 'virtio',
   'qxl-vga': 'qxl',
+  ramfb: 'ramfb',
 };
 
 export const cells: readonly Cell[] = rows.map(([qemu, kernelArgs, pictures, modes, more = {}]) => {

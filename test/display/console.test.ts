@@ -17,7 +17,7 @@ describe('what is predicted', () => {
       assert.deepEqual(
         screenshots(
           cell.device,
-          predicted.map(({ size }) => size),
+          predicted.map(({ size }) => ({ size, side: 'right' })),
         ).map(printSize),
         cell.pictures,
       );

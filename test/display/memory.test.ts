@@ -43,6 +43,20 @@ describe('video memory for a picture', () => {
     assert.deepEqual(memoryFor('vga', size('1920x1080'), { vram: 64 * MiB }), { vram: 64 * MiB });
   });
 
+  test('what libvirt and QEMU ask of it beside its size', () => {
+    const odd = memoryFor('qxl', size('1920x1080'), { vgamem: 20_000, ram: 65_536, vram: 65_536 });
+    assert.deepEqual(odd, { vgamem: 32 * MiB, ram: 128 * MiB, vram: 65_536 });
+    const small = memoryFor('qxl', size('1920x1080'), {
+      vgamem: 16 * MiB,
+      ram: 64 * MiB,
+      vram: 8 * MiB,
+      vram64: 16 * MiB,
+    });
+    assert.deepEqual(small, { vgamem: 16 * MiB, ram: 64 * MiB, vram: 64 * MiB, vram64: 64 * MiB });
+    const large = { vgamem: 16 * MiB, ram: 64 * MiB, vram: 64 * MiB, vram64: 512 * MiB };
+    assert.deepEqual(memoryFor('qxl', size('1920x1080'), large), large);
+  });
+
   test('no memory makes qxl or cirrus go beyond what they are', () => {
     assert.equal(memoryFor('qxl', size('16384x8192'), {}), undefined);
     assert.equal(memoryFor('cirrus', size('1920x1080'), {}), undefined);

@@ -4,6 +4,7 @@ import { parseDomainDisplay } from '../../src/display/domain-video.ts';
 import { type GuestFacts, guestFacts, readSections } from '../../src/display/guest-facts.ts';
 import { parseMonitor } from '../../src/display/monitors.ts';
 import { type Aim, type DisplayFacts, type DisplayPlan, planDisplay, type Wish } from '../../src/display/plan.ts';
+import { nobodyViews } from '../../src/display/viewer.ts';
 
 const definition = (model: string, firmware = '') => `<domain type='kvm'>
   <name>web</name><uuid>0b6c1a52-6d9b-4d51-9a35-64f1f5d0a001</uuid><memory>1048576</memory><os${firmware}/>
@@ -40,7 +41,21 @@ const debian: GuestFacts = {
   leftOut: 0,
 };
 
+const mode = (width: number, height: number) => ({ id: `${width}x${height}@60`, size: { width, height }, hz: 60 });
+const outputs = [
+  {
+    name: 'Virtual-1',
+    modes: [mode(1024, 768), mode(1280, 800)],
+    shown: { size: { width: 1024, height: 768 }, x: 0, y: 0, mode: '1024x768@60' },
+    monitor: { vendor: 'RHT', product: 'QEMU', serial: '0' },
+  },
+] as const;
 const gnome = {
+  compositor: {
+    tool: 'gdctl',
+    outputs,
+    kept: { path: '/home/ann/.config/monitors.xml', user: 'ann', text: undefined },
+  },
   kind: 'wayland',
   desktop: 'gnome',
   user: 'ann',
@@ -72,7 +87,7 @@ function factsOf(model: string, more: Partial<DisplayFacts> = {}, firmware = '')
     transient: false,
     managedSave: false,
     memorySnapshots: [],
-    viewers: 0,
+    viewing: nobodyViews,
     modelsHere: new Set(['qxl', 'vga', 'virtio']),
     ...more,
   };
@@ -93,6 +108,8 @@ function shown({ steps, impossible, notes }: DisplayPlan): readonly string[] {
 }
 
 const guest = (more: Partial<GuestFacts>): Partial<DisplayFacts> => ({ guest: { ...debian, ...more } });
+/** No driver has taken over. */
+const early = (more: Partial<GuestFacts>) => guest({ framebuffer: 'VESA VGA', ...more });
 const grubText = (text: string) => guest({ grubFiles: [{ path: '/etc/default/grub', text }] });
 const menuOnly = /^note: GRUB alone sets the boot menu only: .* takes over, the console is (?:1024x768|1280x800),/;
 const dropIn = 'file /etc/default/grub.d/90-bridgekeeper.cfg';
@@ -145,10 +162,102 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
       [/^grub: GRUB_TERMINAL is console: the boot menu is text/],
     ],
     [
-      'UEFI takes its menu from the device',
+      "UEFI: GRUB's setting, out of the firmware's list",
       factsOf(virtio, {}, " firmware='efi'"),
       wishOf('1920x1080', ['grub']),
+      [dropIn, menuOnly],
+    ],
+    [
+      'UEFI on virtio: nothing beyond the list, which the device has no say in',
+      factsOf(virtio, {}, " firmware='efi'"),
+      wishOf('2560x1440', ['grub']),
+      [/^grub: the firmware offers no 2560x1440 on virtio; it would be 1280x800/],
+    ],
+    [
+      "UEFI on vga: a size of no list is the device's own",
+      factsOf("<model type='vga' vram='16384' heads='1'/>", {}, " firmware='efi'"),
+      wishOf('1600x1000', ['grub']),
+      ['definition', dropIn],
+    ],
+    [
+      'a menu beyond the memory: the same plan brings the memory',
+      factsOf(qxl),
+      wishOf('3840x2160', ['grub', 'tty']),
       ['definition', dropIn, menuOnly],
+    ],
+    [
+      'the kernel was told another size: the definition alone would not do',
+      factsOf(qxl, guest({ commandLine: 'quiet video=1280x800' })),
+      wishOf('1920x1080', ['tty']),
+      ['definition', dropIn],
+    ],
+    [
+      'the same from outside alone',
+      factsOf(qxl, guest({ commandLine: 'quiet video=1280x800' })),
+      wishOf('1920x1080', ['tty'], { via: 'host' }),
+      [/^tty: the guest's kernel was told video=1280x800, which is more than <resolution>/],
+    ],
+    [
+      'it was told the same size',
+      factsOf(qxl, guest({ commandLine: 'quiet video=1920x1080' })),
+      wishOf('1920x1080', ['tty'], { via: 'host' }),
+      ['definition'],
+    ],
+    [
+      'words that come behind ours',
+      factsOf(qxl, grubText('GRUB_CMDLINE_LINUX_DEFAULT="quiet video=Virtual-1:800x600"\n')),
+      wishOf('1920x1080', ['tty'], { via: 'guest' }),
+      [/^tty: GRUB_CMDLINE_LINUX_DEFAULT says video=Virtual-1:800x600, which is read last and wins/],
+    ],
+    [
+      'in place, where a drop-in is read later',
+      factsOf(
+        qxl,
+        guest({
+          grubFiles: [
+            { path: '/etc/default/grub', text: '' },
+            { path: '/etc/default/grub.d/10-cloud.cfg', text: 'GRUB_GFXMODE=800x600\n' },
+          ],
+        }),
+      ),
+      wishOf('1024x768', ['grub'], { inPlace: true }),
+      [/^grub: .*10-cloud.cfg: GRUB_GFXMODE is read later, and wins/],
+    ],
+    [
+      'UEFI, a size of no list: the device has it as its own',
+      factsOf("<model type='bochs'/>", {}, " firmware='efi'"),
+      wishOf('1910x1070', ['grub']),
+      ['definition', dropIn],
+    ],
+    [
+      'a VGA in a width of no whole eights',
+      factsOf("<model type='vga'/>"),
+      wishOf('1366x768', ['tty']),
+      [/^tty: a VGA draws widths of whole eights, and would show 1360x768; virtio, qxl and bochs show 1366x768/],
+    ],
+    [
+      'a menu in 4K: the memory for it comes first',
+      factsOf("<model type='vga'/>"),
+      wishOf('3840x2160', ['grub']),
+      ['definition', dropIn, menuOnly],
+    ],
+    [
+      'the same from inside alone',
+      factsOf("<model type='vga'/>"),
+      wishOf('3840x2160', ['grub'], { via: 'guest' }),
+      [/^grub: the firmware offers no 3840x2160 on vga; it would be 800x600/],
+    ],
+    [
+      'bochs-display draws its menu in its own size',
+      factsOf("<model type='bochs'/>"),
+      wishOf('1024x768', ['grub']),
+      ['definition', dropIn],
+    ],
+    [
+      'the same from inside alone',
+      factsOf("<model type='bochs'/>"),
+      wishOf('1024x768', ['grub'], { via: 'guest' }),
+      [/^grub: the firmware draws on bochs in 1280x800 only/],
     ],
     [
       'systemd-boot',
@@ -193,7 +302,85 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
       'a drop-in that is read later',
       factsOf(qxl, guest({ grubFiles: [{ path: '/etc/default/grub.d/99-late.cfg', text: 'GRUB_GFXMODE=800x600\n' }] })),
       wishOf('1024x768', ['grub']),
-      [dropIn, /^note: .*99-late.cfg: GRUB_GFXMODE is read later, and wins/],
+      [/^grub: .*99-late.cfg: GRUB_GFXMODE is read later, and wins/],
+    ],
+    [
+      'a command line that is read later, for a size that the kernel is told',
+      factsOf(
+        qxl,
+        guest({ grubFiles: [{ path: '/etc/default/grub.d/99-late.cfg', text: 'GRUB_CMDLINE_LINUX=quiet\n' }] }),
+      ),
+      wishOf('1024x768', ['tty'], { via: 'guest' }),
+      [/^tty: .*99-late.cfg: GRUB_CMDLINE_LINUX is read later, and wins/],
+    ],
+    [
+      'kernel 3.16 with virtio: only GRUB decides',
+      factsOf(virtio, early({ release: '3.16.0-11-amd64', drivers: new Set(['qxl', 'cirrus']), sessions: [x11] })),
+      wishOf('1920x1080', ['tty', 'desktop']),
+      [
+        dropIn,
+        /^note: kernel 3\.16\.0-11-amd64 has no driver for virtio: only GRUB decides, and the early picture stays/,
+      ],
+    ],
+    [
+      'the same, from outside alone',
+      factsOf(virtio, early({ release: '3.16.0-11-amd64', drivers: new Set(['qxl']) })),
+      wishOf('1920x1080', ['tty'], { via: 'host' }),
+      [/^tty: kernel 3\.16\.0-11-amd64 has no driver for virtio: only GRUB decides the size, and --via host keeps out/],
+    ],
+    [
+      'the same, on two monitors',
+      factsOf(virtio, early({ drivers: new Set(['qxl']) })),
+      wishOf('800x600 800x600', ['tty']),
+      [/^tty: .* has no driver for virtio: all monitors show the one early picture/],
+    ],
+    [
+      'the same, in a size that its firmware does not have',
+      factsOf(virtio, early({ drivers: new Set(['qxl']) })),
+      wishOf('2560x1440', ['tty']),
+      [/^grub: the firmware offers no 2560x1440 on virtio/, /^note: .* has no driver for virtio: only GRUB decides/],
+    ],
+    [
+      'nomodeset',
+      factsOf(qxl, early({ commandLine: 'quiet nomodeset' })),
+      wishOf('1920x1080', ['tty']),
+      [dropIn, /^note: nomodeset is on the kernel's command line: only GRUB decides/],
+    ],
+    [
+      'nomodeset in 4K: the memory for the early picture too',
+      factsOf(qxl, early({ commandLine: 'nomodeset' })),
+      wishOf('3840x2160', ['tty']),
+      ['definition', dropIn, /^note: nomodeset /],
+    ],
+    [
+      'a driver that is kept away',
+      factsOf(qxl, early({ commandLine: 'modprobe.blacklist=qxl' })),
+      wishOf('1920x1080', ['tty']),
+      [dropIn, /^note: modprobe\.blacklist keeps the driver qxl away: only GRUB decides/],
+    ],
+    [
+      'vga=, where the early picture is all',
+      factsOf(qxl, early({ commandLine: 'nomodeset vga=791' })),
+      wishOf('1920x1080', ['tty']),
+      [/^tty: nomodeset .*: vga=791 on the kernel's command line is what GRUB hands over/],
+    ],
+    [
+      'vga= on UEFI, where GRUB takes no notice of it',
+      factsOf(qxl, early({ commandLine: 'nomodeset vga=791' }), " firmware='efi'"),
+      wishOf('1920x1080', ['tty']),
+      [dropIn, /^note: nomodeset /],
+    ],
+    [
+      'vga=, where a driver comes',
+      factsOf(qxl, guest({ commandLine: 'vga=791' })),
+      wishOf('1920x1080', ['tty']),
+      ['definition'],
+    ],
+    [
+      'systemd-boot, for a size that the kernel is told',
+      factsOf(qxl, guest({ bootLoader: 'systemd-boot' })),
+      wishOf('1024x768', ['tty'], { via: 'guest' }),
+      [/^tty: the guest boots by systemd-boot: .*kernel arguments are in \/etc\/kernel\/cmdline/],
     ],
     [
       'a guest that says nothing',
@@ -235,10 +422,37 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
       ],
     ],
     [
-      'GNOME: its own tool',
+      'GNOME: its own tool, and its own file',
+      factsOf(virtio, guest({ sessions: [gnome] })),
+      wishOf('1280x800', ['desktop']),
+      ['session', 'file /home/ann/.config/monitors.xml'],
+    ],
+    [
+      'its log-in screen too',
+      factsOf(
+        virtio,
+        guest({ sessions: [gnome], greeter: { path: '/gdm/monitors.xml', user: 'gdm', text: undefined } }),
+      ),
+      wishOf('1280x800', ['desktop']),
+      ['session', /^file \/home/, 'file /gdm/monitors.xml'],
+    ],
+    [
+      'GNOME, in a size that the kernel does not list: the device has it first',
       factsOf(virtio, guest({ sessions: [gnome] })),
       wishOf('1680x1050', ['desktop']),
-      ['session'],
+      ['definition', /^note: GNOME offers no 1680x1050 .*mutter takes no modelines.*arranged after the restart/],
+    ],
+    [
+      'the same from inside alone',
+      factsOf(virtio, guest({ sessions: [gnome] })),
+      wishOf('1680x1050', ['desktop'], { via: 'guest' }),
+      [/^desktop: GNOME offers no 1680x1050 .*mutter takes no modelines/],
+    ],
+    [
+      'GNOME that does not answer',
+      factsOf(virtio, guest({ sessions: [{ ...gnome, compositor: { tool: 'DisplayConfig', outputs: undefined } }] })),
+      wishOf('1280x800', ['desktop']),
+      [/^desktop: GNOME does not say which modes it has/],
     ],
     [
       "no session: the next one takes the console's",
@@ -248,7 +462,10 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
     ],
     [
       'a viewer that overrides',
-      factsOf(qxl, { ...guest({ sessions: [x11], vdagent: true }), viewers: 3 }),
+      factsOf(qxl, {
+        ...guest({ sessions: [x11], vdagent: true }),
+        viewing: { spice: 1, vnc: 0, agentListens: false },
+      }),
       wishOf('1680x1050', ['desktop']),
       ['session', /^file/, /^note: a SPICE viewer is connected/],
     ],
@@ -295,19 +512,6 @@ describe("a session's programs", () => {
         ['--addmode Virtual-2 1280x1024_60.00', ':0'],
         ['--output Virtual-1 --mode 1024x768 --pos 0x0 --output Virtual-2 --mode 1280x1024_60.00 --pos 1024x0', ':0'],
       ],
-    );
-  });
-
-  test('GNOME and KDE (not verified by picture)', () => {
-    const kde = { ...gnome, desktop: 'kde' } as const;
-    assert.match(
-      commandsOf(factsOf(qxl, guest({ sessions: [gnome] })), '1680x1050')[0]?.args.join(' ') ?? '',
-      /^set --persistent --logical-monitor --primary --monitor Virtual-1 --mode 1680x1050@60.000/,
-    );
-    const [command] = commandsOf(factsOf(qxl, guest({ sessions: [kde] })), '1680x1050');
-    assert.deepEqual(
-      [command?.program, command?.args[0], command?.environment.XDG_RUNTIME_DIR],
-      ['kscreen-doctor', 'output.Virtual-1.mode.1680x1050@60', '/run/user/1000'],
     );
   });
 });

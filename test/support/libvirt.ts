@@ -33,13 +33,22 @@ function reasonToSkip(): string | false {
 const script = `set -e
 for place in /run /etc/libvirt /var/lib /var/cache /var/log; do mount -t tmpfs tmpfs $place; done
 mkdir /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt
-[ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
+# with a KVM that is there and does not work, libvirt would ask QEMU for its capabilities again at every turn
+mkdir /run/dev
+mount -t tmpfs -o mode=755 tmpfs /run/dev
+cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /run/dev
+mkdir /run/dev/shm /run/dev/pts /run/dev/net
+[ ! -e /dev/net/tun ] || cp -a /dev/net/tun /run/dev/net
+mount --bind /dev/pts /run/dev/pts
+ln -s pts/ptmx /run/dev/ptmx
+ln -s /proc/self/fd /run/dev/fd
+mount --rbind /run/dev /dev
 { cat /etc/passwd; echo 'libvirt-qemu:x:64055:64055::/:/bin/false'; } >/run/passwd
 { cat /etc/group; echo 'libvirt-qemu:x:64055:'; echo 'kvm:x:64056:'; } >/run/group
 mount --bind /run/passwd /etc/passwd
 mount --bind /run/group /etc/group
 printf '%s\\n' 'stdio_handler = "file"' 'security_driver = "none"' 'user = "root"' 'group = "root"' \\
-  'cgroup_controllers = []' >/etc/libvirt/qemu.conf
+  'cgroup_controllers = []' 'namespaces = []' >/etc/libvirt/qemu.conf
 printf '%s\\n' 'auth_unix_ro = "none"' 'auth_unix_rw = "none"' 'unix_sock_ro_perms = "0700"' >/etc/libvirt/libvirtd.conf
 ip link set lo up
 # libvirt 9 sometimes waits for ever for the QEMU that it asks for its capabilities: then another one does better

@@ -9,6 +9,14 @@ const patienceSeconds = 300;
 const update = `if command -v update-grub >/dev/null; then update-grub; else f=/boot/grub/grub.cfg; [ -e "$f" ] || f=/boot/grub2/grub.cfg; c=grub-mkconfig; command -v "$c" >/dev/null || c=grub2-mkconfig; "$c" -o "$f"; fi`;
 const show = `f=/boot/grub/grub.cfg; [ -e "$f" ] || f=/boot/grub2/grub.cfg; c=grub-script-check; command -v "$c" >/dev/null || c=grub2-script-check; "$c" "$f" >&2 && cat "$f"`;
 
+const digest = 'f=/boot/grub/grub.cfg; [ -e "$f" ] || f=/boot/grub2/grub.cfg; sha256sum <"$f"';
+
+/** Of GRUB's own configuration; undefined where it cannot be read. @throws HostError as `run` of the guest */
+export async function grubDigest(guest: Guest): Promise<string | undefined> {
+  const { code, stdout } = await guest.run('/bin/sh', ['-c', digest]);
+  return code === 0 ? /^[0-9a-f]{64}/.exec(stdout.toString('latin1'))?.[0] : undefined;
+}
+
 /** @param wish what the configuration must hold then; undefined after a way back. @throws HostError 'update-grub' */
 export async function updateGrub(guest: Guest, wish: GrubWish | undefined): Promise<void> {
   const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };

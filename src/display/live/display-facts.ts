@@ -1,22 +1,41 @@
-// All that is known of a guest's pictures: its definitions, what it says from inside, and what screenshots show.
+// All that is known of a guest's pictures: its definitions, what it says from inside or its files say, and what screenshots
+// show.
 import { HostError } from '../../model/host-error.ts';
 import { type DomainDisplay, parseDomainDisplay } from '../domain-video.ts';
 import type { DisplayFacts } from '../plan.ts';
 import type { Size } from '../size.ts';
-import { agentGuest, askGuest, type Guest, sshGuest } from './guest.ts';
-import { definition, domainState, domainUuid, screenshot, spiceClients, videoModelsHere } from './virsh.ts';
+import { nobodyViews, spiceViewers, type Viewing, vncViewers } from '../viewer.ts';
+import { agentGuest, type Guest } from './guest.ts';
+import { type GuestWay, insideOf } from './inside.ts';
+import {
+  agentCommand,
+  definition,
+  domainState,
+  domainUuid,
+  monitorAnswer,
+  type Shot,
+  screenshot,
+  sendKeys,
+  videoModelsHere,
+} from './virsh.ts';
 
-/** `auto`, `agent`, `ssh:HOST`. */
-export type GuestWay = string;
+/** What can be done to a guest from outside, whoever runs its QEMU. */
+export type Outside = {
+  /** By libvirt's numbers: the heads of all devices in one row. undefined where this one has no picture. */
+  readonly screenshot: (screen: number) => Promise<Shot | undefined>;
+  /** As Linux names their codes: `KEY_LEFTCTRL`. */
+  readonly sendKeys: (keys: readonly string[]) => Promise<void>;
+};
 
 export type LiveDisplay = {
   readonly uuid: string;
   readonly facts: DisplayFacts;
+  readonly outside: Outside;
   /** undefined where nobody inside answers. */
   readonly guest: Guest | undefined;
 };
 
-/** @throws HostError 'no-guest', 'libvirt', 'bad-definition', 'usage' */
+/** @throws HostError 'no-guest', 'libvirt', 'bad-definition', 'usage', 'guest-root', 'image-in-use' */
 export async function readDisplay(name: string, way: GuestWay): Promise<LiveDisplay> {
   const uuid = await domainUuid(name);
   // one after the other they would take seconds
@@ -25,13 +44,18 @@ export async function readDisplay(name: string, way: GuestWay): Promise<LiveDisp
     definition(uuid, 'current'),
     videoModelsHere(),
   ]);
-  const [text, inside, viewers] = await Promise.all([
+  const [text, inside, viewing] = await Promise.all([
     state.running && !state.transient ? definition(uuid, 'inactive') : current,
-    state.running ? insideOf(uuid, way) : noInside,
-    state.running ? spiceClients(uuid) : 0,
+    insideOf(
+      agentGuest((command, seconds) => agentCommand(uuid, command, seconds)),
+      way,
+      state.running,
+    ),
+    state.running ? viewingOf(uuid, displayOf(current)) : nobodyViews,
   ]);
   return {
     uuid,
+    outside: { screenshot: (screen) => screenshot(uuid, screen), sendKeys: (keys) => sendKeys(uuid, keys) },
     guest: inside.guest,
     facts: {
       definition: text,
@@ -39,16 +63,30 @@ export async function readDisplay(name: string, way: GuestWay): Promise<LiveDisp
       running: state.running ? displayOf(current) : undefined,
       guest: inside.facts,
       silence: inside.silence,
+      readFrom: inside.readFrom,
       transient: state.transient,
       managedSave: state.managedSave,
       memorySnapshots: state.memorySnapshots,
-      viewers,
+      viewing,
       modelsHere,
     },
   };
 }
 
-const noInside: Inside = { silence: 'it does not run' };
+/** Only what the domain has graphics for is asked for. */
+async function viewingOf(uuid: string, { graphics, spiceAgentListens }: DomainDisplay): Promise<Viewing> {
+  const [spice, vnc] = await Promise.all([
+    graphics.includes('spice') ? monitorAnswer(uuid, 'query-spice') : undefined,
+    graphics.includes('vnc') ? monitorAnswer(uuid, 'query-vnc') : undefined,
+  ]);
+  return { spice: spiceViewers(spice), vnc: vncViewers(vnc), agentListens: spiceAgentListens };
+}
+
+/** @throws HostError 'agent' where nobody inside answers */
+export function guestOf({ guest, facts }: LiveDisplay): Guest {
+  if (guest === undefined) throw new HostError('agent', `the guest cannot be asked: ${facts.silence ?? ''}`);
+  return guest;
+}
 
 /** @throws HostError 'bad-definition' */
 export function displayOf(text: string): DomainDisplay {
@@ -58,30 +96,11 @@ export function displayOf(text: string): DomainDisplay {
   return read.value;
 }
 
-type Inside = { readonly guest?: Guest; readonly facts?: DisplayFacts['guest']; readonly silence?: string };
-
-async function insideOf(uuid: string, way: GuestWay): Promise<Inside> {
-  const guest = guestBy(uuid, way);
-  try {
-    return { guest, facts: await askGuest(guest) };
-  } catch (error) {
-    // a way that was asked for by name must work; `auto` goes on without
-    if (!(error instanceof HostError) || way !== 'auto') throw error;
-    return { silence: error.message };
-  }
-}
-
-function guestBy(uuid: string, way: GuestWay): Guest {
-  if (way === 'auto' || way === 'agent') return agentGuest(uuid);
-  if (way.startsWith('ssh:')) return sshGuest(way.slice('ssh:'.length));
-  throw new HostError('usage', `'${way}' is no way into a guest: auto, agent or ssh:HOST is one`);
-}
-
 /** What each screenshot shows now: virtio has one for each head, everything else one for all. @throws HostError 'libvirt' */
-export async function picturesOf(uuid: string, running: DomainDisplay): Promise<readonly Size[]> {
+export async function picturesOf({ outside }: LiveDisplay, running: DomainDisplay): Promise<readonly Size[]> {
   const sizes: Size[] = [];
   for (const screen of screensOf(running)) {
-    const shot = await screenshot(uuid, screen);
+    const shot = await outside.screenshot(screen);
     if (shot !== undefined) sizes.push(shot.size);
   }
   return sizes;

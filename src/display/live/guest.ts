@@ -7,7 +7,6 @@ import { run } from '../../machine/run.ts';
 import { HostError } from '../../model/host-error.ts';
 import { type GuestFacts, guestFacts, readSections } from '../guest-facts.ts';
 import { guestQuestion } from '../guest-questions.ts';
-import { agentCommand } from './virsh.ts';
 
 export type Done = { readonly code: number; readonly stdout: Buffer; readonly said: string };
 
@@ -23,13 +22,15 @@ export type GuestRun = {
   readonly seconds?: number;
 };
 
-/** The agent of the domain, which answers only while its system runs. */
-export function agentGuest(uuid: string): Guest {
+/** One question to the guest's agent, and its answer. @throws HostError 'agent' */
+export type AskAgent = (command: object, seconds: number) => Promise<unknown>;
+
+/** The agent, which answers only while the guest's system runs. */
+export function agentGuest(ask: AskAgent): Guest {
   return {
     way: 'agent',
     run: async (program, args, { input, environment = {}, seconds = 60 } = {}) => {
-      const started = await agentCommand(
-        uuid,
+      const started = await ask(
         {
           execute: 'guest-exec',
           arguments: {
@@ -44,7 +45,7 @@ export function agentGuest(uuid: string): Guest {
       );
       const pid = numberIn(started, 'pid');
       if (pid === undefined) throw new HostError('agent', 'the guest agent started nothing');
-      return ending(uuid, pid, seconds, program);
+      return ending(ask, pid, seconds, program);
     },
   };
 }
@@ -55,10 +56,12 @@ function environmentWords(environment: Readonly<Record<string, string>>): readon
   return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }
 
-async function ending(uuid: string, pid: number, seconds: number, program: string): Promise<Done> {
+async function ending(ask: AskAgent, pid: number, seconds: number, program: string): Promise<Done> {
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await pause(100)) {
-    const status = await agentCommand(uuid, { execute: 'guest-exec-status', arguments: { pid } }, 10);
+    const status = await ask({ execute: 'guest-exec-status', arguments: { pid } }, 10);
     if (!isRecord(status) || status.exited !== true) continue;
+    if (status['out-truncated'] === true)
+      throw new HostError('agent', `'${program}' in the guest says more than its agent passes on`);
     return {
       code: numberIn(status, 'exitcode') ?? 255,
       stdout: bytesIn(status, 'out-data'),
@@ -82,6 +85,17 @@ function bytesIn(value: Readonly<Record<string, unknown>>, name: string): Buffer
   return Buffer.from(typeof found === 'string' ? found : '', 'base64');
 }
 
+/** More nobody needs to say, in bytes. */
+const mostSaid = 16 * 1024 * 1024;
+
+/** The same guest, where everything is done as one of its users: a link that this one has made leads no farther than itself. */
+export function asUser(guest: Guest, user: string | undefined): Guest {
+  if (user === undefined || user === 'root') return guest;
+  const run: Guest['run'] = (program, args, options) =>
+    guest.run('runuser', ['-u', user, '--', program, ...args], options);
+  return { ...guest, run };
+}
+
 /** @throws HostError 'bad-host' */
 export function sshGuest(host: string): Guest {
   const access = sshAccess(host);
@@ -90,10 +104,10 @@ export function sshGuest(host: string): Guest {
     run: async (program, args, { input, environment = {}, seconds = 60 } = {}) => {
       const words = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
       const argv = words.length === 0 ? [program, ...args] : ['env', ...words, program, ...args];
-      const options = { timeoutMs: seconds * 1000, ...(input === undefined ? {} : { input }) };
+      const options = { timeoutMs: seconds * 1000, mostBytes: mostSaid, ...(input === undefined ? {} : { input }) };
       const ran = await run(access, argv[0] ?? program, argv.slice(1), options);
       if (ran.code === 255 || ran.code === null)
-        throw new HostError('ssh', `ssh to ${host}: ${ran.said || 'it took too long'}`);
+        throw new HostError('ssh', `ssh to ${host}: ${ran.said || 'it took too long, or said too much'}`);
       return { code: ran.code, stdout: ran.stdout, said: ran.said };
     },
   };

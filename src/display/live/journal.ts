@@ -1,7 +1,7 @@
 // What was changed on a guest's displays, and what was there before: written down before anything is changed, so that the way
 // back is on the disk whatever happens. A rollback undoes it from behind, to the last byte.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../../machine/write-durably.ts';
 import { HostError } from '../../model/host-error.ts';
@@ -21,11 +21,17 @@ const entry = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('guest-file'),
     path: z.string(),
+    /** As whom it is written; root without it. */
+    user: z.string().optional(),
     before: file.nullable(),
     /** Its folder was not there either. */
     newFolder: z.boolean(),
     after: z.string(),
     updatesGrub: z.boolean(),
+    /** The start of the guest in which it was written: until the next one GRUB has not read it. */
+    boot: z.string().optional(),
+    /** Of GRUB's own configuration, before it was made anew. */
+    grubDigest: z.string().optional(),
     done: z.boolean(),
   }),
   z.strictObject({ kind: z.literal('session'), undo: z.array(command), done: z.boolean() }),
@@ -63,7 +69,7 @@ export function readJournal(state: string, uuid: string): Journal | undefined {
 export function writeJournal(state: string, written: Journal): void {
   const path = journalPath(state, written.uuid);
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    mkdirSync(journalFolder(state, written.uuid), { recursive: true, mode: 0o700 });
     writeDurably(path, `${JSON.stringify(written, undefined, 2)}\n`);
   } catch (cause) {
     throw new HostError('unwritable', `cannot write ${path}: ${(cause as Error).message}`, cause);
@@ -71,9 +77,14 @@ export function writeJournal(state: string, written: Journal): void {
 }
 
 export function removeJournal(state: string, uuid: string): void {
-  rmSync(dirname(journalPath(state, uuid)), { recursive: true, force: true });
+  rmSync(journalPath(state, uuid), { force: true });
+}
+
+/** What is kept of one guest: definitions with their secrets among it. */
+export function journalFolder(state: string, uuid: string): string {
+  return join(state, 'display', uuid);
 }
 
 function journalPath(state: string, uuid: string): string {
-  return join(state, 'display', uuid, 'journal.json');
+  return join(journalFolder(state, uuid), 'journal.json');
 }

@@ -2,15 +2,16 @@
 // are undone, and the guest is as it was before.
 import { HostError } from '../../model/host-error.ts';
 import { type DisplayPlan, isPending, type Step } from '../plan.ts';
-import type { Command } from '../session-step.ts';
+import { sameness } from '../same-definition.ts';
 import type { Size } from '../size.ts';
-import { updateGrub } from './boot-loader.ts';
-import type { LiveDisplay } from './display-facts.ts';
-import type { Guest } from './guest.ts';
-import { hasFolderOf, readGuestFile, removeGuestFile, writeGuestFile } from './guest-file.ts';
+import { grubDigest, updateGrub } from './boot-loader.ts';
+import { guestOf, type LiveDisplay } from './display-facts.ts';
+import { asUser } from './guest.ts';
+import { hasFolderOf, type KeptFile, readGuestFile, writeGuestFile } from './guest-file.ts';
 import { type Entry, type Journal, readJournal, removeJournal, writeJournal } from './journal.ts';
-import { readArrangement } from './session.ts';
-import { define, definition } from './virsh.ts';
+import { readArrangement, runInSession } from './session.ts';
+import { leftBehind, undoFrom } from './undo.ts';
+import { define, definition, isPersistent } from './virsh.ts';
 
 export type Performed = {
   readonly changed: number;
@@ -23,7 +24,9 @@ const ours = { mode: '644', owner: '0:0' };
 
 /**
  * @param expected what pictures are to show when all of it has taken effect
- * @throws HostError 'display-undone' when a step failed and everything is back, with the step's own fault as its cause
+ * @throws HostError 'display-undone' when a step failed and everything is back, with the step's own fault as its cause;
+ * 'display-drift' the same when it failed since somebody else changed something after the plan was made; 'display-left' when
+ * something could not be put back, which the journal still has
  */
 export async function performPlan(
   state: string,
@@ -47,29 +50,35 @@ export async function performPlan(
       else {
         const entry = await entryOf(live, step);
         write([...journal.entries, entry]);
-        const after = await doStep(live, step);
+        const after = await doStep(live, step, entry);
         write([...journal.entries.slice(0, -1), doneEntry(entry, after)]);
       }
     }
   } catch (cause) {
-    await undoFrom(state, live, journal, first);
-    throw new HostError('display-undone', `${(cause as Error).message}; everything is as it was before`, cause);
+    const faults = await undoFrom(state, live, { ...journal, expected: before?.expected ?? [] }, first);
+    if (faults.length === 0 && before === undefined) removeJournal(state, live.uuid);
+    throw takenBack(cause as Error, faults);
   }
-  if (steps.length > 0) write(journal.entries);
+  // also what was so already is what pictures are held against
+  write(journal.entries);
   return { changed: journal.entries.length - first, waiting };
 }
 
+function takenBack(cause: Error, faults: readonly HostError[]): HostError {
+  if (faults.length > 0) return leftBehind(`${cause.message}; `, faults);
+  const code = cause instanceof HostError && cause.code === 'display-drift' ? 'display-drift' : 'display-undone';
+  return new HostError(code, `${cause.message}; everything is as it was before`, cause);
+}
+
+/** What is there now, which must be what the plan was made for. @throws HostError 'display-drift', 'guest-file' */
 async function entryOf(live: LiveDisplay, step: Step): Promise<Entry> {
   switch (step.kind) {
     case 'definition':
+      if ((await definition(live.uuid, 'inactive')) !== step.before || !(await isPersistent(live.uuid)))
+        throw new HostError('display-drift', 'the definition of the domain was changed meanwhile');
       return { kind: 'definition', before: step.before, after: step.after, done: false };
-    case 'guest-file': {
-      const kept = await readGuestFile(guestOf(live), step.path);
-      const before = kept === undefined ? null : { ...kept, bytes: kept.bytes.toString('base64') };
-      const newFolder = before === null && !(await hasFolderOf(guestOf(live), step.path));
-      const updatesGrub = step.afterwards === 'update-grub';
-      return { kind: 'guest-file', path: step.path, before, newFolder, after: step.after, updatesGrub, done: false };
-    }
+    case 'guest-file':
+      return fileEntry(live, step);
     case 'session':
       return { kind: 'session', undo: [...(await readArrangement(guestOf(live), step.session))], done: false };
     default:
@@ -77,9 +86,25 @@ async function entryOf(live: LiveDisplay, step: Step): Promise<Entry> {
   }
 }
 
-function guestOf({ guest, facts }: LiveDisplay): Guest {
-  if (guest === undefined) throw new HostError('agent', `the guest cannot be asked: ${facts.silence ?? ''}`);
-  return guest;
+async function fileEntry(live: LiveDisplay, step: Extract<Step, { kind: 'guest-file' }>): Promise<Entry> {
+  const { path, after, user } = step;
+  const guest = asUser(guestOf(live), user);
+  const kept = await readGuestFile(guest, path);
+  if (kept?.bytes.toString('utf8') !== step.before)
+    throw new HostError('display-drift', `${path} in the guest was changed meanwhile`);
+  if (kept !== undefined && !kept.bytes.equals(Buffer.from(step.before ?? '')))
+    throw new HostError('guest-file', `${path} in the guest is no UTF-8: what else is in it would not stay as it is`);
+  const before = kept === undefined ? null : { ...kept, bytes: kept.bytes.toString('base64') };
+  const newFolder = before === null && !(await hasFolderOf(guest, path));
+  const updatesGrub = step.afterwards === 'update-grub';
+  const boot = live.facts.guest?.bootId;
+  const digest = updatesGrub ? await grubDigest(guest) : undefined;
+  return {
+    ...{ kind: 'guest-file', path, before, newFolder, after, updatesGrub, done: false },
+    ...(user === undefined ? {} : { user }),
+    ...(boot === undefined ? {} : { boot }),
+    ...(digest === undefined ? {} : { grubDigest: digest }),
+  };
 }
 
 /** A definition as libvirt itself writes it, so that a later change by somebody else is seen. */
@@ -88,17 +113,16 @@ function doneEntry(entry: Entry, after: string | undefined): Entry {
 }
 
 /** @returns what libvirt made of a definition */
-async function doStep(live: LiveDisplay, step: Step): Promise<string | undefined> {
+async function doStep(live: LiveDisplay, step: Step, entry: Entry): Promise<string | undefined> {
   switch (step.kind) {
     case 'definition': {
       const made = await define(live.uuid, step.after);
-      assertSaid(step.after, made);
+      assertMeant(step, made);
       return made;
     }
     case 'guest-file': {
-      const guest = guestOf(live);
-      const kept = await readGuestFile(guest, step.path);
-      await writeGuestFile(guest, step.path, { ...ours, ...kept, bytes: Buffer.from(step.after) });
+      const guest = asUser(guestOf(live), step.user);
+      await writeGuestFile(guest, step.path, { ...keptOf(entry), bytes: Buffer.from(step.after) });
       if (step.afterwards === 'update-grub') await updateGrub(guest, step.grub);
       return undefined;
     }
@@ -110,104 +134,15 @@ async function doStep(live: LiveDisplay, step: Step): Promise<string | undefined
   }
 }
 
-/** libvirt writes definitions in its own way; the display devices must say what they were told. */
-function assertSaid(wanted: string, made: string): void {
-  const models = (text: string) =>
-    [...text.matchAll(/<resolution\s+x=['"](\d+)['"]\s+y=['"](\d+)['"]/g)].map(([, x, y]) => `${x}x${y}`);
-  const missing = models(wanted).filter((one) => !models(made).includes(one));
-  if (missing.length > 0)
-    throw new HostError('libvirt', `libvirt took the definition, and left out ${missing.join(', ')}`);
+function keptOf(entry: Entry): Pick<KeptFile, 'mode' | 'owner'> {
+  if (entry.kind !== 'guest-file') return ours;
+  return entry.before ?? (entry.user === undefined ? ours : { ...ours, owner: entry.user });
 }
 
-/** A session's programs run as its user. @throws HostError 'session' */
-async function runInSession(guest: Guest, { program, args, environment, user, mayFail }: Command): Promise<void> {
-  const words =
-    user === 'root'
-      ? [program, ...args]
-      : [
-          'runuser',
-          '-u',
-          user,
-          '--',
-          'env',
-          ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-          program,
-          ...args,
-        ];
-  const ran = await guest.run(words[0] ?? program, words.slice(1), { environment });
-  if (ran.code !== 0 && !mayFail)
-    throw new HostError('session', `${program} in the guest: ${ran.said || `it ended with ${ran.code}`}`);
-}
-
-/** From behind, down to and including the entry `first`. @throws HostError 'display-drift' when somebody else changed it meanwhile */
-async function undoFrom(state: string, live: LiveDisplay, journal: Journal, first: number): Promise<void> {
-  for (let at = journal.entries.length - 1; at >= first; at--) {
-    const entry = journal.entries[at];
-    if (entry !== undefined) await undo(live, entry);
-    writeJournal(state, { ...journal, entries: journal.entries.slice(0, at) });
-  }
-}
-
-async function undo(live: LiveDisplay, entry: Entry): Promise<void> {
-  switch (entry.kind) {
-    case 'definition':
-      return undoDefinition(live, entry);
-    case 'guest-file':
-      return undoFile(guestOf(live), entry);
-    case 'session':
-      for (const command of entry.undo) await runInSession(guestOf(live), { ...command, mayFail: true });
-      return;
-    default:
-      throw new Error('an entry of an unknown kind');
-  }
-}
-
-async function undoDefinition({ uuid }: LiveDisplay, entry: Extract<Entry, { kind: 'definition' }>): Promise<void> {
-  const now = await definition(uuid, 'inactive');
-  if (now === entry.before) return;
-  if ((await define(uuid, entry.before)) === entry.before) return;
-  throw new HostError('libvirt', 'libvirt took the earlier definition back, and made another one of it');
-}
-
-async function undoFile(
-  guest: Guest,
-  { path, before, newFolder, updatesGrub }: Extract<Entry, { kind: 'guest-file' }>,
-): Promise<void> {
-  if (before === null) await removeGuestFile(guest, path, newFolder);
-  else await writeGuestFile(guest, path, { ...before, bytes: Buffer.from(before.bytes, 'base64') });
-  if (updatesGrub) await updateGrub(guest, undefined);
-}
-
-/**
- * Everything that was ever set on this guest goes back, to the last byte.
- * @returns how many steps were undone
- * @throws HostError 'display-drift' when a file or the definition is not what we wrote; nothing is undone then
- */
-export async function rollBack(state: string, live: LiveDisplay): Promise<number> {
-  const journal = readJournal(state, live.uuid);
-  if (journal === undefined) return 0;
-  await assertOurs(live, journal);
-  await undoFrom(state, live, journal, 0);
-  removeJournal(state, live.uuid);
-  return journal.entries.length;
-}
-
-/** The last entry for each thing says what it should be now. */
-async function assertOurs(live: LiveDisplay, { entries }: Journal): Promise<void> {
-  const changed: string[] = [];
-  const last = new Map(entries.map((entry) => [entry.kind === 'guest-file' ? entry.path : entry.kind, entry]));
-  for (const entry of last.values()) {
-    if (entry.kind === 'definition') {
-      const now = await definition(live.uuid, 'inactive');
-      if (now !== entry.after && now !== entry.before) changed.push('the definition of the domain');
-    }
-    if (entry.kind === 'guest-file') {
-      const now = await readGuestFile(guestOf(live), entry.path);
-      const is = now?.bytes.toString('utf8');
-      const was = entry.before === null ? undefined : Buffer.from(entry.before.bytes, 'base64').toString('utf8');
-      if (is !== entry.after && is !== was) changed.push(`${entry.path} in the guest`);
-    }
-  }
-  if (changed.length === 0) return;
-  throw new HostError('display-drift', `not as this program left it: ${changed.join(', ')}; nothing was undone`);
+/** @throws HostError 'libvirt' when it made something else of the definition than it was told */
+function assertMeant({ before, after }: Extract<Step, { kind: 'definition' }>, made: string): void {
+  const { videos, outside } = sameness(before, after, made);
+  if (!videos) throw new HostError('libvirt', 'libvirt took the definition, and made other display devices of it');
+  if (!outside)
+    throw new HostError('libvirt', 'libvirt took the definition, and changed more of it than was asked for');
 }

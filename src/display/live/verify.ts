@@ -2,20 +2,28 @@
 // taken over and two pictures in a row are the same. Every size on the way is told, since a transient one explains a failure.
 import { setTimeout as pause } from 'node:timers/promises';
 import { HostError } from '../../model/host-error.ts';
+import { isDisplayDriver } from '../early-picture.ts';
+import type { GuestFacts } from '../guest-facts.ts';
+import { isPending } from '../plan.ts';
 import { isSameSize, type Size } from '../size.ts';
 import { bootOf, startSizes } from '../stages.ts';
 import { type LiveDisplay, screensOf } from './display-facts.ts';
 import { askGuest } from './guest.ts';
-import { type Shot, screenshot, sendKeys } from './virsh.ts';
+import type { Shot } from './virsh.ts';
 
-export type Sighting = { readonly afterMs: number; readonly sizes: readonly Size[] };
+/** One for each screen, undefined where it is dark or has no picture. */
+type Sizes = readonly (Size | undefined)[];
+type Shots = readonly (Shot | undefined)[];
+
+export type Sighting = { readonly afterMs: number; readonly sizes: Sizes };
 
 export type Verified = {
-  readonly outcome: 'as-expected' | 'other-picture' | 'no-driver-yet' | 'unsteady';
-  readonly sizes: readonly Size[];
+  /** `restart-pending`: another picture, and the next start brings other devices. */
+  readonly outcome: 'as-expected' | 'other-picture' | 'restart-pending' | 'no-driver-yet' | 'unsteady';
+  readonly sizes: Sizes;
   readonly sightings: readonly Sighting[];
   /** The pictures that were compared. */
-  readonly shots: readonly Shot[];
+  readonly shots: Shots;
 };
 
 /** Pictures of a text console blink; in this time there are two that are the same. */
@@ -31,84 +39,91 @@ export async function verifyPictures(
   patienceMs: number = usualPatienceMs,
 ): Promise<Verified> {
   const begin = Date.now();
-  const driver = await driverState(live, begin + patienceMs);
-  if (driver === 'absent') {
-    const shots = await shotsOf(live);
-    return { outcome: 'no-driver-yet', sizes: shots.map(({ size }) => size), sightings: [], shots };
+  const { state, inside } = await driverState(live, begin + patienceMs);
+  if (state === 'absent') {
+    const shots = await shotsOf(live, inside);
+    return { outcome: 'no-driver-yet', sizes: sizesOf(shots), sightings: [], shots };
   }
   const sightings: Sighting[] = [];
-  let before: readonly Shot[] = [];
+  let before: Shots = [];
   for (const deadline = Date.now() + patienceMs; Date.now() < deadline; await pause(betweenMs)) {
-    const shots = await shotsOf(live);
-    const sizes = shots.map(({ size }) => size);
+    const shots = await shotsOf(live, inside);
+    const sizes = sizesOf(shots);
     sightings.push({ afterMs: Date.now() - begin, sizes });
     if (isSameShots(before, shots))
-      return { outcome: outcomeOf(live, driver, sizes, expected), sizes, sightings, shots };
+      return { outcome: outcomeOf(live, state, sizes, expected), sizes, sightings, shots };
     before = shots;
   }
-  return { outcome: 'unsteady', sizes: before.map(({ size }) => size), sightings, shots: before };
+  return { outcome: 'unsteady', sizes: sizesOf(before), sightings, shots: before };
 }
 
-type Driver = 'there' | 'absent' | 'cannot-bind' | 'nobody-says';
+type DriverState = 'there' | 'absent' | 'cannot-bind' | 'nobody-says';
+
+type Driver = {
+  readonly state: DriverState;
+  /** What the guest said last. */
+  readonly inside: GuestFacts | undefined;
+};
 
 /** Waits for it; without anybody inside to ask, for a moment only. */
 async function driverState({ guest, facts }: LiveDisplay, deadline: number): Promise<Driver> {
   const { running, guest: said } = facts;
   if (guest === undefined || said === undefined || running === undefined) {
     await pause(settleMs);
-    return 'nobody-says';
+    return { state: 'nobody-says', inside: undefined };
   }
   const device = running.devices.find(({ primary }) => primary);
-  if (device === undefined || !bootOf(running, device, said).driver) return 'cannot-bind';
+  const canBind = device !== undefined && bootOf(running, device, said).driver;
+  if (!canBind && !isDisplayDriver(said.framebuffer)) return { state: 'cannot-bind', inside: said };
   await guest.run('/bin/sh', ['-c', 'udevadm settle 2>/dev/null; true'], { seconds: 120 });
   for (;;) {
-    if (isDisplayDriver((await askGuest(guest)).framebuffer)) {
+    const inside = await askGuest(guest);
+    if (isDisplayDriver(inside.framebuffer)) {
       await pause(settleMs);
-      return 'there';
+      return { state: 'there', inside };
     }
-    if (Date.now() > deadline) return 'absent';
+    if (Date.now() > deadline) return { state: 'absent', inside };
     await pause(1000);
   }
-}
-
-/** Those that only draw on what firmware left are no display driver: the real one comes later. */
-function isDisplayDriver(framebuffer: string | undefined): boolean {
-  return framebuffer !== undefined && /drm/.test(framebuffer) && !/^(?:simple|of|efi|vesa)drm/.test(framebuffer);
 }
 
 /**
  * An early picture may have the size that was asked for, and the driver another one: where nobody inside says that the
  * driver is there, such a picture proves nothing but what the devices themselves start with.
  */
-function outcomeOf(
-  { facts }: LiveDisplay,
-  driver: Driver,
-  sizes: readonly Size[],
-  expected: readonly Size[],
-): Verified['outcome'] {
-  if (!showsAll(sizes, expected)) return 'other-picture';
+function outcomeOf({ facts }: LiveDisplay, driver: DriverState, sizes: Sizes, expected: Sizes): Verified['outcome'] {
+  if (!showsAll(sizes, expected)) return isPending(facts) ? 'restart-pending' : 'other-picture';
   if (driver !== 'nobody-says' || facts.running === undefined) return 'as-expected';
   return showsAll(startSizes(facts.running), expected) ? 'as-expected' : 'no-driver-yet';
 }
 
-async function shotsOf({ uuid, facts }: LiveDisplay): Promise<readonly Shot[]> {
-  const shots: Shot[] = [];
-  for (const screen of screensOf(facts.running ?? facts.domain)) {
-    const shot = await screenshot(uuid, screen);
-    if (shot !== undefined) shots.push(shot);
+/** A head that is off has a picture all the same, of 640x480, which may be just what is expected: it counts as dark. */
+async function shotsOf({ outside, facts }: LiveDisplay, inside: GuestFacts | undefined): Promise<Shots> {
+  const screens = screensOf(facts.running ?? facts.domain);
+  const heads = inside?.connectors ?? [];
+  const shots: (Shot | undefined)[] = [];
+  for (const [at, screen] of screens.entries()) {
+    const isOff = heads.length === screens.length && heads[at]?.connected === false;
+    shots.push(isOff ? undefined : await outside.screenshot(screen));
   }
   return shots;
 }
 
-function isSameShots(one: readonly Shot[], other: readonly Shot[]): boolean {
-  return one.length > 0 && one.length === other.length && one.every(({ bytes }, at) => other[at]?.bytes.equals(bytes));
+function sizesOf(shots: Shots): Sizes {
+  return shots.map((shot) => shot?.size);
+}
+
+function isSameShots(one: Shots, other: Shots): boolean {
+  const isSame = (shot: Shot | undefined, at: number) =>
+    shot === undefined ? other[at] === undefined : other[at]?.bytes.equals(shot.bytes) === true;
+  return one.some((shot) => shot !== undefined) && one.length === other.length && one.every(isSame);
 }
 
 /** Heads beyond the wish may show what they like. */
-function showsAll(sizes: readonly Size[], expected: readonly Size[]): boolean {
+function showsAll(sizes: Sizes, expected: Sizes): boolean {
   return expected.every((size, at) => {
     const shown = sizes[at];
-    return shown !== undefined && isSameSize(shown, size);
+    return shown !== undefined && size !== undefined && isSameSize(shown, size);
   });
 }
 
@@ -122,6 +137,7 @@ export async function onTextConsole<T>(live: LiveDisplay, action: () => Promise<
   if (facts === undefined || before === 0)
     throw new HostError('console', `which console is shown, the guest does not say: ${live.facts.silence ?? ''}`);
   if (facts.gettys.includes(before)) return action();
+  if (before > mostKeys) throw new HostError('console', `no key leads back to tty${before}, which is shown now`);
   const text = facts.gettys.find((number) => number >= 1 && number <= 6);
   if (text === undefined) throw new HostError('console', 'no text console of the guest has a getty');
   try {
@@ -132,8 +148,11 @@ export async function onTextConsole<T>(live: LiveDisplay, action: () => Promise<
   }
 }
 
-async function switchTo({ uuid, guest }: LiveDisplay, console: number): Promise<void> {
-  await sendKeys(uuid, ['KEY_LEFTCTRL', 'KEY_LEFTALT', `KEY_F${console}`]);
+/** There are twelve such keys. */
+const mostKeys = 12;
+
+async function switchTo({ outside, guest }: LiveDisplay, console: number): Promise<void> {
+  await outside.sendKeys(['KEY_LEFTCTRL', 'KEY_LEFTALT', `KEY_F${console}`]);
   for (let turn = 0; turn < 40 && guest !== undefined; turn++) {
     const { stdout } = await guest.run('/bin/cat', ['/sys/class/tty/tty0/active']);
     if (stdout.toString('latin1').trim() === `tty${console}`) return;

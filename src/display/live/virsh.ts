@@ -13,6 +13,9 @@ import { type Picture, pictureOf } from '../picture.ts';
 const connect = ['--quiet', '--connect', 'qemu:///system'];
 const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** libvirt itself takes no longer one of an agent (QEMU_AGENT_MAX_RESPONSE); in bytes. */
+const mostAnswer = 16 * 1024 * 1024;
+
 /** Starting and stopping an emulated guest takes its time. */
 const patienceMs = 120_000;
 
@@ -53,10 +56,24 @@ export async function domainUuid(guest: string): Promise<string> {
   throw new HostError('no-guest', `libvirt has no guest ${JSON.stringify(guest)}${hint}`);
 }
 
-/** @param which 'current' is the one it runs with, while it runs. @throws HostError 'libvirt' */
+/** @param which 'current' is the one it runs with, while it runs. @throws HostError 'libvirt', 'bad-definition' */
 export async function definition(uuid: string, which: 'inactive' | 'current'): Promise<string> {
   const options = which === 'inactive' ? ['--inactive'] : [];
-  return (await mustVirsh(['dumpxml', uuid, ...options, '--security-info'])).toString('utf8');
+  return exactText(await mustVirsh(['dumpxml', uuid, ...options, '--security-info']));
+}
+
+/** Nothing of it may be lost: it goes back to libvirt. */
+function exactText(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new HostError('bad-definition', 'the definition of the domain is no UTF-8', cause);
+  }
+}
+
+/** Whether there is a definition for the next start; of a domain that was undefined while it runs there is none. */
+export async function isPersistent(uuid: string): Promise<boolean> {
+  return linesOf(await mustVirsh(['dominfo', uuid])).some((line) => /^Persistent:\s*yes$/.test(line));
 }
 
 /** @throws HostError 'libvirt' */
@@ -149,6 +166,7 @@ export async function agentCommand(uuid: string, command: object, seconds: numbe
   const text = JSON.stringify(command);
   const ran = await run(local, 'virsh', [...connect, 'qemu-agent-command', uuid, text, '--timeout', `${seconds}`], {
     timeoutMs: (seconds + 15) * 1000,
+    mostBytes: mostAnswer,
   });
   if (ran.code !== 0)
     throw new HostError('agent', `the guest agent does not answer: ${ran.said || 'it took too long'}`);
@@ -166,16 +184,13 @@ export async function videoModelsHere(): Promise<ReadonlySet<string>> {
   return new Set([...section.matchAll(/<value>([\w-]+)<\/value>/g)].map(([, model = '']) => model));
 }
 
-/** Whether a viewer is connected: QEMU tells of SPICE's clients. @throws HostError 'libvirt' */
-export async function spiceClients(uuid: string): Promise<number> {
-  const ran = await virsh(['qemu-monitor-command', uuid, '{"execute":"query-spice"}']);
-  if (ran.code !== 0) return 0;
+/** What QEMU's own monitor answers; undefined where it does not know the question, as without SPICE. */
+export async function monitorAnswer(uuid: string, question: 'query-spice' | 'query-vnc'): Promise<unknown> {
+  const ran = await virsh(['qemu-monitor-command', uuid, JSON.stringify({ execute: question })]);
+  if (ran.code !== 0) return undefined;
   try {
-    const said = JSON.parse(ran.stdout.toString('utf8')) as {
-      readonly return?: { readonly channels?: readonly unknown[] };
-    };
-    return said.return?.channels?.length ?? 0;
+    return (JSON.parse(ran.stdout.toString('utf8')) as { readonly return?: unknown }).return;
   } catch {
-    return 0;
+    return undefined;
   }
 }

@@ -1,10 +1,11 @@
 // A disk of two megabytes with GRUB and nothing to boot: which modes the firmware offers, and what the boot menu shows.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Qmp } from '../../../src/display/live/qmp.ts';
+import type { Firmware } from '../../../src/display/mode-lists.ts';
 import { pictureOf } from '../../../src/display/picture.ts';
 import { printSize } from '../../../src/display/size.ts';
 
@@ -12,6 +13,16 @@ import { printSize } from '../../../src/display/size.ts';
 export const needsGrubDisk: string | false = existsSync('/usr/lib/grub/i386-pc/boot.img')
   ? false
   : 'not installed: grub-pc-bin';
+
+const uefiCode = '/usr/share/OVMF/OVMF_CODE_4M.fd';
+const uefiVariables = '/usr/share/OVMF/OVMF_VARS_4M.fd';
+
+/** The same for those that boot by UEFI. */
+export const needsUefi: string | false = [uefiCode, uefiVariables, '/usr/lib/grub/x86_64-efi/efi_gop.mod'].every(
+  existsSync,
+)
+  ? false
+  : 'not installed: ovmf, grub-efi-amd64-bin';
 
 export type Menu = {
   readonly picture: string;
@@ -21,13 +32,13 @@ export type Menu = {
 };
 
 /** @throws Error when GRUB does not come up within three minutes */
-export async function bootMenu(device: string, gfxmode: string): Promise<Menu> {
+export async function bootMenu(device: string, gfxmode: string, firmware: Firmware = 'bios'): Promise<Menu> {
   const folder = mkdtempSync(join(tmpdir(), 'bridgekeeper-grub-'));
-  execFileSync(join(import.meta.dirname, 'build-grub-disk.sh'), [folder, gfxmode]);
+  execFileSync(join(import.meta.dirname, 'build-grub-disk.sh'), [folder, gfxmode, firmware]);
   const serial = join(folder, 'serial');
   const qemu = spawn('qemu-system-x86_64', [
-    ...['-machine', 'pc,accel=tcg', '-m', '64', '-nodefaults', '-display', 'none', '-vga', 'none', '-device', device],
-    ...['-drive', `file=${join(folder, 'disk.img')},format=raw,if=ide`],
+    ...['-machine', 'pc,accel=tcg', '-nodefaults', '-display', 'none', '-vga', 'none', '-device', device],
+    ...(firmware === 'bios' ? biosWords(folder) : uefiWords(folder)),
     ...['-serial', `file:${serial}`, '-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
   ]);
   const gone = new Promise((resolve) => qemu.on('exit', resolve));
@@ -44,6 +55,22 @@ export async function bootMenu(device: string, gfxmode: string): Promise<Menu> {
     await gone;
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function biosWords(folder: string): readonly string[] {
+  return ['-m', '64', '-drive', `file=${join(folder, 'disk.img')},format=raw,if=ide`];
+}
+
+/** The folder is shown as a disk with FAT. */
+function uefiWords(folder: string): readonly string[] {
+  const variables = join(folder, 'variables.fd');
+  copyFileSync(uefiVariables, variables);
+  return [
+    ...['-m', '128', '-drive', `if=pflash,format=raw,readonly=on,file=${uefiCode}`],
+    ...['-drive', `if=pflash,format=raw,file=${variables}`],
+    ...['-drive', `file=fat:${join(folder, 'esp')},format=raw,if=none,id=esp,readonly=on`],
+    ...['-device', 'virtio-blk-pci,drive=esp,bootindex=0'],
+  ];
 }
 
 async function untilReady(file: string): Promise<string> {

@@ -34,6 +34,8 @@ export type Machine = {
   readonly memoryMb?: number;
   /** It unpacks its kernel itself, which takes as long as all the rest. */
   readonly unpacks?: boolean;
+  /** The guest agent runs on its port. */
+  readonly withAgent?: boolean;
 };
 
 export type Connector = { readonly name: string; readonly status: string; readonly modes: readonly string[] };
@@ -66,7 +68,8 @@ export class MiniGuest {
   }
 
   /** @throws Error when it does not come up within three minutes, with what it said */
-  static async boot({ devices, kernelArgs = [], memoryMb = 256, unpacks = false }: Machine): Promise<MiniGuest> {
+  static async boot(machine: Machine): Promise<MiniGuest> {
+    const { devices, kernelArgs = [], memoryMb = 256, unpacks = false, withAgent = false } = machine;
     const place = miniGuestFiles();
     const folder = mkdtempSync(join(tmpdir(), 'bridgekeeper-mini-'));
     const serial = join(folder, 'serial');
@@ -75,7 +78,8 @@ export class MiniGuest {
       [
         ...['-machine', 'pc,accel=tcg', '-cpu', 'Westmere', '-m', `${memoryMb}`, '-nodefaults', '-display', 'none'],
         ...['-vga', 'none', ...devices],
-        ...['-kernel', join(place, unpacks ? 'vmlinuz' : 'vmlinux'), '-initrd', join(place, 'initrd.img')],
+        ...['-kernel', join(place, unpacks ? 'vmlinuz' : 'vmlinux')],
+        ...['-initrd', join(place, withAgent ? 'initrd-agent.img' : 'initrd.img')],
         ...['-append', ['console=tty0 quiet mitigations=off panic=-1', ...kernelArgs].join(' ')],
         ...['-serial', `file:${serial}`, '-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
       ],
