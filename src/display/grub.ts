@@ -2,8 +2,8 @@
 // /etc/default/grub, no file of the user's is touched, and taking it away is the whole way back.
 // Sources: GRUB's manual, "Simple configuration" and "gfxpayload"; Debian's grub-mkconfig reads /etc/default/grub.d/*.cfg
 import { parseKernelArgs, printVideoArgument, type VideoArgument, withVideoArguments } from './kernel-args.ts';
-import { assignmentsIn, withAssignment } from './shell-assignments.ts';
-import { printSize, type Size } from './size.ts';
+import { type Assignment, assignmentsIn, withAssignment } from './shell-assignments.ts';
+import { isSameSize, printSize, type Size } from './size.ts';
 
 export const defaultsFile = '/etc/default/grub';
 export const dropInFolder = '/etc/default/grub.d';
@@ -17,8 +17,6 @@ export type GrubSettings = {
   /** `console` and `serial` show no picture of any size. */
   readonly terminal: string | undefined;
   readonly commandLine: string;
-  /** The part of it that comes last. */
-  readonly lastPart: string;
   /** Boot entries lie in files of their own, and the command line does too. */
   readonly bls: boolean;
   /** Which file said it last, by the name of the variable. */
@@ -37,7 +35,6 @@ export function grubSettings(files: readonly TextFile[]): GrubSettings {
     payload: lastOf('GRUB_GFXPAYLOAD_LINUX'),
     terminal: lastOf('GRUB_TERMINAL_OUTPUT') ?? lastOf('GRUB_TERMINAL'),
     commandLine: commandLineOf(said),
-    lastPart: lastOf('GRUB_CMDLINE_LINUX_DEFAULT') ?? '',
     bls: lastOf('GRUB_ENABLE_BLSCFG') === 'true',
     saidBy: new Map([...last].map(([name, { path }]) => [name, path])),
     unread: said
@@ -101,15 +98,33 @@ export function inPlaceText(text: string, { menu, video }: GrubWish): string {
   return withAssignment(changed, 'GRUB_CMDLINE_LINUX', withVideoArguments(line, video));
 }
 
-/** Settings of the menu in files that are read after `path`, and win. */
-export function overriders(files: readonly TextFile[], path: string): readonly string[] {
-  const ours = ['GRUB_GFXMODE', 'GRUB_GFXPAYLOAD_LINUX'];
-  const isLater = (other: string) => other.startsWith(`${dropInFolder}/`) && (path === defaultsFile || other > path);
-  return files
-    .filter((file) => isLater(file.path))
-    .flatMap((file) => assignmentsIn(file.text).map(({ name }) => ({ name, path: file.path })))
-    .filter(({ name }) => ours.includes(name))
-    .map((one) => `${one.path}: ${one.name}`);
+/** What is read after the file that we write, and says something else: it wins. @param written the file's path */
+export function overriders(files: readonly TextFile[], { menu, video }: GrubWish, written: string): readonly string[] {
+  const isLater = ({ path }: TextFile): boolean =>
+    path.startsWith(`${dropInFolder}/`) && (written === defaultsFile || path > written);
+  const isOurs = ({ name, value }: Assignment): boolean => {
+    if (name === 'GRUB_GFXMODE' || name === 'GRUB_GFXPAYLOAD_LINUX') return menu !== undefined;
+    // one that only a shell could read may well add to ours, as ours does to others
+    return name === 'GRUB_CMDLINE_LINUX' && video !== undefined && value !== undefined;
+  };
+  const found = files.filter(isLater).flatMap(({ path, text }) =>
+    assignmentsIn(text)
+      .filter(isOurs)
+      .map(({ name }) => `${path}: ${name}`),
+  );
+  return [...found, ...laterVideo(files, video ?? [])];
+}
+
+/** GRUB_CMDLINE_LINUX_DEFAULT comes behind GRUB_CMDLINE_LINUX, and the last `video=` of a connector is taken. */
+function laterVideo(files: readonly TextFile[], video: readonly VideoArgument[]): readonly string[] {
+  const name = 'GRUB_CMDLINE_LINUX_DEFAULT';
+  const last = files
+    .flatMap(({ path, text }) => assignmentsIn(text).map((one) => ({ path, ...one })))
+    .findLast((one) => one.name === name);
+  const rivals = parseKernelArgs(last?.value ?? '').video.filter(({ connector, size }) =>
+    video.some((wanted) => wanted.connector === connector && !isSameSize(wanted.size, size)),
+  );
+  return rivals.map((rival) => `${last?.path}: ${name} with ${printVideoArgument(rival)}`);
 }
 
 /** Whether GRUB's generated configuration holds what was asked for: what `update-grub` really did. */

@@ -15,7 +15,7 @@ export type KernelArgs = {
   readonly video: readonly VideoArgument[];
   /** No display driver of the kernel binds. */
   readonly nomodeset: boolean;
-  /** `vga=`, which GRUB's payload replaces. */
+  /** `vga=`, which GRUB takes for its payload. */
   readonly vga: string | undefined;
   readonly blacklisted: ReadonlySet<string>;
 };

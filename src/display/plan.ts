@@ -1,14 +1,15 @@
 // A wish, a domain and what its guest said -> the steps that fulfil it, in their order, with the whole text of everything
 // that changes; and what is impossible, with the fact that makes it so. Pure: nothing is asked or changed here.
 import type { DomainDisplay } from './domain-video.ts';
+import { earlyOnlyReason, vgaPayload } from './early-picture.ts';
 import type { GrubWish } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
+import { parseKernelArgs } from './kernel-args.ts';
 import { menuNeedsOwnSize } from './menu-device.ts';
 import type { Monitor } from './monitors.ts';
 import { desktopPart } from './plan-desktop.ts';
 import { grubPart } from './plan-grub.ts';
 import { hostPart, layoutOf } from './plan-host.ts';
-import { wishWithoutDriver } from './plan-without-driver.ts';
 import { predictConsole } from './predict.ts';
 import type { Session } from './session-facts.ts';
 import type { SessionStep } from './session-step.ts';
@@ -93,8 +94,8 @@ export type DisplayPlan = {
 export type PlanPart = Partial<DisplayPlan>;
 
 export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
-  const { wish: left, part } = wishWithoutDriver(facts, wish);
-  const parts = left === undefined ? [part] : [...partsOf(facts, left), part];
+  const early = earlyOnlyReason(facts.domain, facts.guest);
+  const parts = early === undefined || isMenuOnly(wish) ? usualParts(facts, wish) : earlyParts(facts, wish, early);
   const steps = parts.flatMap((part: PlanPart) => part.steps ?? []);
   const untold = untoldReason(facts, steps);
   return {
@@ -105,11 +106,28 @@ export function planDisplay(facts: DisplayFacts, wish: Wish): DisplayPlan {
   };
 }
 
-function partsOf(facts: DisplayFacts, wish: Wish): readonly PlanPart[] {
+function usualParts(facts: DisplayFacts, wish: Wish): readonly PlanPart[] {
   const menu = grubPart(facts, wish);
   const driver = menu.impossible === undefined ? driverNotes(facts, wish) : [];
-  const notes = [...driver, ...notesOf(facts, wish)];
-  return [hostPart(facts, wish), menu, desktopPart(facts, wish), { notes }];
+  const notes = { notes: [...driver, ...notesOf(facts, wish)] };
+  return [hostPart(facts, wish), menu, desktopPart(facts, wish), notes];
+}
+
+function isMenuOnly({ aims }: Wish): boolean {
+  return !aims.has('tty') && !aims.has('desktop');
+}
+
+/** Without a driver console and session have what GRUB hands over: its menu's size, once for all monitors. */
+function earlyParts(facts: DisplayFacts, wish: Wish, reason: string): readonly PlanPart[] {
+  const aim: Aim = wish.aims.has('tty') ? 'tty' : 'desktop';
+  const impossible = (why: string): readonly PlanPart[] => [{ impossible: [{ aim, reason: `${reason}: ${why}` }] }];
+  if (wish.monitors.length > 1) return impossible('all monitors show the one early picture');
+  if (wish.via === 'host') return impossible('only GRUB decides the size, and --via host keeps out of the guest');
+  const vga = vgaPayload(parseKernelArgs(facts.guest?.commandLine ?? ''), facts.domain.firmware);
+  if (vga !== undefined) return impossible(vga.text);
+  const menu: Wish = { ...wish, aims: new Set<Aim>(['grub']) };
+  const notes = [`${reason}: only GRUB decides, and the early picture stays for console and session`];
+  return [hostPart(facts, menu), grubPart(facts, menu), { notes }];
 }
 
 /** Why these steps cannot be done now: they are for the guest itself, and it was only read. */

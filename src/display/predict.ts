@@ -1,5 +1,6 @@
 // A device and how its guest boots -> the sizes that screenshots of it will have, with the fact that limits them. Held
 // against real pictures of the whole matrix, predicted failures included.
+import { vgaPayload } from './early-picture.ts';
 import type { KernelArgs } from './kernel-args.ts';
 import { sizeFor } from './kernel-args.ts';
 import { canShow, gopMemory, vbeMemory } from './memory.ts';
@@ -27,6 +28,8 @@ export type Limit = {
     | 'text-terminal'
     | 'firmware-ignores'
     | 'only-own-size'
+    | 'kernel-argument'
+    | 'other-loader'
     | 'whole-eights'
     | 'no-resolution'
     | 'viewer-overrides';
@@ -136,6 +139,8 @@ function sideLimit({ model }: VideoDevice, { width, height }: Size): Limit | und
 
 function withoutDriver(device: VideoDevice, boot: Boot): Predicted {
   const limit: Limit = { code: 'no-driver', text: 'no display driver of the kernel binds: the early picture stays' };
+  const vga = vgaPayload(boot.kernelArgs, boot.firmware);
+  if (vga !== undefined) return { size: vga.size ?? textMode, limit };
   if (boot.payload === 'text') return { size: textMode, limit };
   return { size: predictMenu(device, boot).size, limit };
 }

@@ -1,12 +1,21 @@
 // What is so at each stage of a guest's pictures, what could be, and the one fact that limits it: the table that a user
 // wants to see. Pure: from the domain, what the guest said, and the pictures' sizes.
 import type { DomainDisplay, PlacedVideo } from './domain-video.ts';
+import { noDriverReason, vgaPayload } from './early-picture.ts';
 import { type GrubSettings, grubSettings } from './grub.ts';
 import type { GuestFacts } from './guest-facts.ts';
-import { type KernelArgs, parseKernelArgs } from './kernel-args.ts';
+import { parseKernelArgs, printVideoArgument, sizeFor, type VideoArgument } from './kernel-args.ts';
 import { kmsModes, menuModes } from './mode-lists.ts';
-import { type Boot, consoleCeiling, type Limit, menuCeiling, predictConsole, predictMenu } from './predict.ts';
-import { parseSize, type Size } from './size.ts';
+import {
+  type Boot,
+  consoleCeiling,
+  type Limit,
+  menuCeiling,
+  type Predicted,
+  predictConsole,
+  predictMenu,
+} from './predict.ts';
+import { isSameSize, parseSize, type Size } from './size.ts';
 import { mostHeads } from './video.ts';
 
 export type Stage = 'boot menu' | 'early boot' | 'console' | 'session' | 'viewer';
@@ -25,17 +34,6 @@ export type StageRow = {
   readonly limit: Limit | undefined;
 };
 
-/** Drivers that draw on each model; their files' names. */
-const driversOf = {
-  qxl: ['qxl'],
-  virtio: ['virtio-gpu'],
-  vga: ['bochs', 'bochs-drm'],
-  bochs: ['bochs', 'bochs-drm'],
-  cirrus: ['cirrus', 'cirrus-qemu'],
-  vmvga: ['vmwgfx'],
-  ramfb: ['simpledrm'],
-} as const;
-
 /** virtio-gpu reads QEMU's description of the monitor from Linux 5.0 on: older ones list no mode that only it has. */
 export function hearingOf(guest: GuestFacts | undefined): Boot['hearing'] {
   const modes = guest?.connectors.flatMap(({ modes: listed }) => listed) ?? [];
@@ -50,7 +48,7 @@ export function bootOf(domain: DomainDisplay, device: PlacedVideo, guest: GuestF
     ...gfxmodeOf(grub),
     payload: payloadOf(domain, grub),
     kernelArgs,
-    driver: hasDriver(device, guest, kernelArgs),
+    driver: noDriverReason(device, guest) === undefined,
     hearing: hearingOf(guest),
     guestMemoryKib: domain.guestMemoryKib,
   };
@@ -66,20 +64,6 @@ function gfxmodeOf(grub: GrubSettings | undefined): { readonly gfxmode?: Size } 
 function payloadOf({ firmware }: DomainDisplay, grub: GrubSettings | undefined): Boot['payload'] {
   if (grub?.payload === 'keep') return 'keep';
   return firmware === 'uefi' && grub?.payload === undefined ? 'keep' : 'text';
-}
-
-/** Of a guest that says nothing the best is believed: any kernel of these years has the driver. */
-function hasDriver(
-  { model }: PlacedVideo,
-  guest: GuestFacts | undefined,
-  { nomodeset, blacklisted }: KernelArgs,
-): boolean {
-  if (nomodeset) return false;
-  if (guest === undefined) return true;
-  const names: readonly string[] = driversOf[model];
-  return names.some(
-    (name) => guest.drivers.has(name) && !blacklisted.has(name) && !blacklisted.has(name.replaceAll('-', '_')),
-  );
 }
 
 /** By the framebuffer's name. Those that only draw on what firmware left are no display driver: the real one comes later. */
@@ -108,30 +92,37 @@ export function stageRows(
   const menu = predictMenu(device, boot);
   const offered = menuModes(device, domain.firmware);
   const ceiling = menuCeiling(device, domain.firmware);
-  const early: StageRow = {
-    stage: 'early boot',
-    monitor: 1,
-    now: undefined,
-    next: boot.payload === 'keep' ? menu.size : undefined,
-    largest: largestOf(offered),
-    limit:
-      boot.payload === 'keep'
-        ? (menu.limit ?? ceiling)
-        : { code: 'text-terminal', text: 'GRUB hands over a text screen (GRUB_GFXPAYLOAD_LINUX is not keep)' },
-  };
+  const loader = otherLoader(guest);
   return [
     {
       stage: 'boot menu',
       monitor: 1,
       now: undefined,
-      next: menu.size,
-      largest: largestOf(offered),
-      limit: menuLimit(menu.limit, guest) ?? ceiling,
+      next: loader === undefined ? menu.size : undefined,
+      largest: loader === undefined ? offered[0] : undefined,
+      limit: loader ?? menuLimit(menu.limit, guest) ?? ceiling,
     },
-    early,
+    earlyRow(boot, menu, offered[0], loader ?? ceiling),
     ...consoleRows(domain, guest, pictures, boot),
     ...sessionRows(guest, pictures, boot.driver ? consoleCeiling(device, boot.hearing) : undefined),
   ];
+}
+
+/** What GRUB hands to the kernel; `vga=` is read by it last. */
+function earlyRow(boot: Boot, menu: Predicted, largest: Size | undefined, ceiling: Limit | undefined): StageRow {
+  const row = { stage: 'early boot', monitor: 1, now: undefined, largest } as const;
+  const vga = vgaPayload(boot.kernelArgs, boot.firmware);
+  if (vga !== undefined) return { ...row, next: vga.size, limit: { code: 'kernel-argument', text: vga.text } };
+  if (boot.payload === 'keep') return { ...row, next: menu.size, limit: menu.limit ?? ceiling };
+  const text = 'GRUB hands over a text screen (GRUB_GFXPAYLOAD_LINUX is not keep)';
+  return { ...row, next: undefined, limit: { code: 'text-terminal', text } };
+}
+
+/** Other boot loaders take what the firmware has. */
+function otherLoader(guest: GuestFacts | undefined): Limit | undefined {
+  if (guest?.bootLoader !== 'systemd-boot') return undefined;
+  const text = 'systemd-boot draws its menu as text, in a size of the firmware (console-mode of loader.conf)';
+  return { code: 'other-loader', text };
 }
 
 function menuLimit(limit: Limit | undefined, guest: GuestFacts | undefined): Limit | undefined {
@@ -161,9 +152,28 @@ function consoleRows(
       next: predicted.size,
       // the kernel cuts a connector's list to what its console shows, so the list alone does not tell
       largest: largestOf([...kmsModes(device, boot.hearing), ...(connector?.modes ?? [])]) ?? predicted.size,
-      limit: predicted.limit ?? (boot.driver ? consoleCeiling(device, boot.hearing) : undefined),
+      limit: consoleLimit(device, name, boot, guest),
     };
   });
+}
+
+/** The one fact: no driver, then what does not fit, then what the kernel was told, and at last where the list ends. */
+function consoleLimit(
+  device: PlacedVideo,
+  connector: string,
+  boot: Boot,
+  guest: GuestFacts | undefined,
+): Limit | undefined {
+  const reason = noDriverReason(device, guest);
+  if (reason !== undefined) return { code: 'no-driver', text: `${reason}: the early picture stays` };
+  const told = toldLimit(device, sizeFor(boot.kernelArgs, connector));
+  return predictConsole(device, connector, boot).limit ?? told ?? consoleCeiling(device, boot.hearing);
+}
+
+function toldLimit({ resolution }: PlacedVideo, argument: VideoArgument | undefined): Limit | undefined {
+  if (argument === undefined || (resolution !== undefined && isSameSize(argument.size, resolution))) return undefined;
+  const text = `${printVideoArgument(argument)} is on the kernel's command line, and wins over <resolution>`;
+  return { code: 'kernel-argument', text };
 }
 
 /** A session is in front of the text consoles: then the kernel alone knows their size. */

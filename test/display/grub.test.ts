@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { dropInText, grubSettings, holdsWish, inPlaceText, overriders, parseDropIn } from '../../src/display/grub.ts';
+import {
+  dropInFile,
+  dropInText,
+  grubSettings,
+  holdsWish,
+  inPlaceText,
+  overriders,
+  parseDropIn,
+} from '../../src/display/grub.ts';
 import { parseKernelArgs, printVideoArgument, sizeFor, withVideoArguments } from '../../src/display/kernel-args.ts';
 import { assignmentsIn, withAssignment } from '../../src/display/shell-assignments.ts';
 
@@ -94,14 +102,25 @@ describe("GRUB's settings", () => {
       { path: '/etc/default/grub.d/50-cloud.cfg', text: 'GRUB_GFXMODE=1024x768\n' },
       { path: '/etc/default/grub.d/99-late.cfg', text: 'GRUB_GFXPAYLOAD_LINUX=text\nGRUB_TIMEOUT=1\n' },
     ];
-    assert.deepEqual(overriders(files, '/etc/default/grub.d/90-bridgekeeper.cfg'), [
-      '/etc/default/grub.d/99-late.cfg: GRUB_GFXPAYLOAD_LINUX',
-    ]);
-    assert.deepEqual(overriders(files, '/etc/default/grub'), [
-      '/etc/default/grub.d/50-cloud.cfg: GRUB_GFXMODE',
-      '/etc/default/grub.d/99-late.cfg: GRUB_GFXPAYLOAD_LINUX',
-    ]);
+    const late = '/etc/default/grub.d/99-late.cfg: GRUB_GFXPAYLOAD_LINUX';
+    assert.deepEqual(overriders(files, { menu: fullHd }, dropInFile), [late]);
+    assert.deepEqual(overriders(files, { video }, dropInFile), [], 'what we do not set, nobody overrides');
+    const cloud = '/etc/default/grub.d/50-cloud.cfg: GRUB_GFXMODE';
+    assert.deepEqual(overriders(files, { menu: fullHd }, '/etc/default/grub'), [cloud, late]);
   });
+
+  for (const [title, text, wins] of [
+    ['a command line of its own', 'GRUB_CMDLINE_LINUX="quiet"\n', true],
+    ['one that adds to ours', 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX quiet"\n', false],
+    ['the same connector, in what comes behind', 'GRUB_CMDLINE_LINUX_DEFAULT="video=Virtual-1:800x600"\n', true],
+    ['all connectors, in what comes behind', 'GRUB_CMDLINE_LINUX_DEFAULT="quiet video=800x600"\n', false],
+    ['the same size, in what comes behind', 'GRUB_CMDLINE_LINUX_DEFAULT="video=Virtual-1:1920x1080"\n', false],
+  ] as const) {
+    test(`${title} ${wins ? 'wins' : 'does not win'} over our video=`, () => {
+      const files = [{ path: '/etc/default/grub.d/99-late.cfg', text }];
+      assert.equal(overriders(files, { video }, dropInFile).length > 0, wins);
+    });
+  }
 });
 
 describe('our drop-in', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseDomainDisplay } from '../../src/display/domain-video.ts';
+import { dropInText } from '../../src/display/grub.ts';
 import { type GuestFacts, guestFacts, readSections } from '../../src/display/guest-facts.ts';
 import { parseMonitor } from '../../src/display/monitors.ts';
 import { type Aim, type DisplayFacts, type DisplayPlan, planDisplay, type Wish } from '../../src/display/plan.ts';
@@ -112,6 +113,10 @@ const grubText = (text: string) => guest({ grubFiles: [{ path: '/etc/default/gru
 const menuOnly = /^note: GRUB alone sets the boot menu only: .* takes over, the console is (?:1024x768|1280x800),/;
 const dropIn = 'file /etc/default/grub.d/90-bridgekeeper.cfg';
 
+const ourWord = dropInText({
+  video: [{ connector: 'Virtual-1', size: { width: 1024, height: 768 }, forced: undefined }],
+});
+
 const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, plan: readonly (string | RegExp)[]])[] =
   [
     ['console: the definition alone', factsOf(qxl), wishOf('1920x1080', ['tty']), ['definition']],
@@ -184,52 +189,10 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
       ['definition', dropIn, menuOnly],
     ],
     [
-      'nomodeset: GRUB alone decides',
-      factsOf(qxl, guest({ commandLine: 'quiet nomodeset', framebuffer: 'VESA VGA', connectors: [] })),
-      wishOf('1920x1080', ['tty', 'desktop']),
-      [dropIn, /^note: no display driver of the kernel binds here \(nomodeset\): console and desktop keep/],
-    ],
-    [
-      'virtio before Linux 4.2: the same',
-      factsOf(virtio, guest({ release: '3.16.0-4-amd64', drivers: new Set(['qxl']), framebuffer: 'VESA VGA' })),
-      wishOf('1920x1080', ['tty']),
-      [dropIn, /^note: no display driver of the kernel binds here: console/],
-    ],
-    [
-      'the same from outside',
-      factsOf(virtio, guest({ drivers: new Set(['qxl']), framebuffer: 'VESA VGA' })),
-      wishOf('1920x1080', ['tty'], { via: 'host' }),
-      [/^tty: no display driver of the kernel binds here: GRUB decides, and that is in the guest/],
-    ],
-    [
-      'the same with two monitors',
-      factsOf(virtio, guest({ drivers: new Set(['qxl']), framebuffer: 'VESA VGA' })),
-      wishOf('1024x768 1024x768', ['tty']),
-      [/^tty: no display driver of the kernel binds here: there is one picture/],
-    ],
-    [
-      'the kernel was told another size: the definition alone would not do',
-      factsOf(qxl, guest({ commandLine: 'quiet video=1280x800' })),
-      wishOf('1920x1080', ['tty']),
-      ['definition', dropIn],
-    ],
-    [
-      'the same from outside alone',
-      factsOf(qxl, guest({ commandLine: 'quiet video=1280x800' })),
-      wishOf('1920x1080', ['tty'], { via: 'host' }),
-      [/^tty: the guest's kernel was told video=1280x800, which is more than <resolution>/],
-    ],
-    [
-      'it was told the same size',
-      factsOf(qxl, guest({ commandLine: 'quiet video=1920x1080' })),
-      wishOf('1920x1080', ['tty'], { via: 'host' }),
-      ['definition'],
-    ],
-    [
       'words that come behind ours',
       factsOf(qxl, grubText('GRUB_CMDLINE_LINUX_DEFAULT="quiet video=Virtual-1:800x600"\n')),
       wishOf('1920x1080', ['tty'], { via: 'guest' }),
-      [/^tty: GRUB_CMDLINE_LINUX_DEFAULT says video=Virtual-1:800x600, which is read last and wins/],
+      [/^tty: .*GRUB_CMDLINE_LINUX_DEFAULT with video=Virtual-1:800x600 is read later, and wins/],
     ],
     [
       'in place, where a drop-in is read later',
@@ -325,6 +288,113 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
       factsOf(qxl, guest({ grubFiles: [{ path: '/etc/default/grub.d/99-late.cfg', text: 'GRUB_GFXMODE=800x600\n' }] })),
       wishOf('1024x768', ['grub']),
       [/^grub: .*99-late.cfg: GRUB_GFXMODE is read later, and wins/],
+    ],
+    [
+      'a command line that is read later, for a size that the kernel is told',
+      factsOf(
+        qxl,
+        guest({ grubFiles: [{ path: '/etc/default/grub.d/99-late.cfg', text: 'GRUB_CMDLINE_LINUX=quiet\n' }] }),
+      ),
+      wishOf('1024x768', ['tty'], { via: 'guest' }),
+      [/^tty: .*99-late.cfg: GRUB_CMDLINE_LINUX is read later, and wins/],
+    ],
+    [
+      'kernel 3.16 with virtio: only GRUB decides',
+      factsOf(virtio, guest({ release: '3.16.0-11-amd64', drivers: new Set(['qxl', 'cirrus']), sessions: [x11] })),
+      wishOf('1920x1080', ['tty', 'desktop']),
+      [
+        dropIn,
+        /^note: kernel 3\.16\.0-11-amd64 has no driver for virtio: only GRUB decides, and the early picture stays/,
+      ],
+    ],
+    [
+      'the same, from outside alone',
+      factsOf(virtio, guest({ release: '3.16.0-11-amd64', drivers: new Set(['qxl']) })),
+      wishOf('1920x1080', ['tty'], { via: 'host' }),
+      [/^tty: kernel 3\.16\.0-11-amd64 has no driver for virtio: only GRUB decides the size, and --via host keeps out/],
+    ],
+    [
+      'the same, on two monitors',
+      factsOf(virtio, guest({ drivers: new Set(['qxl']) })),
+      wishOf('800x600 800x600', ['tty']),
+      [/^tty: .* has no driver for virtio: all monitors show the one early picture/],
+    ],
+    [
+      'the same, in a size that its firmware does not have',
+      factsOf(virtio, guest({ drivers: new Set(['qxl']) })),
+      wishOf('2560x1440', ['tty']),
+      [/^grub: the firmware offers no 2560x1440 on virtio/, /^note: .* has no driver for virtio: only GRUB decides/],
+    ],
+    [
+      'nomodeset',
+      factsOf(qxl, guest({ commandLine: 'quiet nomodeset' })),
+      wishOf('1920x1080', ['tty']),
+      [dropIn, /^note: nomodeset is on the kernel's command line: only GRUB decides/],
+    ],
+    [
+      'nomodeset in 4K: the memory for the early picture too',
+      factsOf(qxl, guest({ commandLine: 'nomodeset' })),
+      wishOf('3840x2160', ['tty']),
+      ['definition', dropIn, /^note: nomodeset /],
+    ],
+    [
+      'a driver that is kept away',
+      factsOf(qxl, guest({ commandLine: 'modprobe.blacklist=qxl' })),
+      wishOf('1920x1080', ['tty']),
+      [dropIn, /^note: modprobe\.blacklist keeps the driver qxl away: only GRUB decides/],
+    ],
+    [
+      'vga=, where the early picture is all',
+      factsOf(qxl, guest({ commandLine: 'nomodeset vga=791' })),
+      wishOf('1920x1080', ['tty']),
+      [/^tty: nomodeset .*: vga=791 on the kernel's command line is what GRUB hands over/],
+    ],
+    [
+      'vga= on UEFI, where GRUB takes no notice of it',
+      factsOf(qxl, guest({ commandLine: 'nomodeset vga=791' }), " firmware='efi'"),
+      wishOf('1920x1080', ['tty']),
+      [dropIn, /^note: nomodeset /],
+    ],
+    [
+      'vga=, where a driver comes',
+      factsOf(qxl, guest({ commandLine: 'vga=791' })),
+      wishOf('1920x1080', ['tty']),
+      ['definition'],
+    ],
+    [
+      'video= of somebody: the kernel is told anew',
+      factsOf(qxl, guest({ commandLine: 'quiet video=1280x1024' })),
+      wishOf('1920x1080', ['tty']),
+      ['definition', dropIn],
+    ],
+    [
+      'our own word, which the kernel has not read yet: it is told anew',
+      factsOf(
+        qxl,
+        guest({
+          grubFiles: [{ path: '/etc/default/grub.d/90-bridgekeeper.cfg', text: ourWord }],
+        }),
+      ),
+      wishOf('1920x1080', ['tty']),
+      ['definition', dropIn],
+    ],
+    [
+      'video= of somebody, from outside alone',
+      factsOf(qxl, guest({ commandLine: 'quiet video=1280x1024' })),
+      wishOf('1920x1080', ['tty'], { via: 'host' }),
+      [/^tty: video=1280x1024 is on the kernel's command line, and wins over <resolution>/],
+    ],
+    [
+      'video= in the wished size',
+      factsOf(qxl, guest({ commandLine: 'video=Virtual-1:1920x1080' })),
+      wishOf('1920x1080', ['tty'], { via: 'host' }),
+      ['definition'],
+    ],
+    [
+      'systemd-boot, for a size that the kernel is told',
+      factsOf(qxl, guest({ bootLoader: 'systemd-boot' })),
+      wishOf('1024x768', ['tty'], { via: 'guest' }),
+      [/^tty: the guest boots by systemd-boot: .*kernel arguments are in \/etc\/kernel\/cmdline/],
     ],
     [
       'a guest that says nothing',

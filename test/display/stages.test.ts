@@ -13,11 +13,11 @@ const golden = join(root, 'test', 'golden', 'display');
 const facts = guestFacts(readSections(readFileSync(join(golden, 'debian-12.txt'), 'utf8'), 'feed'));
 const text = readFileSync(join(golden, 'debian-12.xml'), 'utf8');
 
-function table(definition: string, pictures: readonly Size[]): readonly string[] {
+function table(definition: string, pictures: readonly Size[], guest = facts): readonly string[] {
   const read = parseDomainDisplay(definition);
   if ('fault' in read) return assert.fail(read.fault.message);
   const size = (one: Size | undefined) => (one === undefined ? '-' : printSize(one));
-  return stageRows(read.value, facts, pictures).map(
+  return stageRows(read.value, guest, pictures).map(
     ({ stage, monitor, now, next, largest, limit }) =>
       `${stage} ${monitor}: ${size(now)} ${size(next)} ${size(largest)} ${limit?.text ?? ''}`,
   );
@@ -42,6 +42,56 @@ describe('stages of a Debian with a desktop', () => {
       'session 1: 1920x1080 - 2560x1600 vgamem is 16 MiB; 4096x2160 needs 33.8 MiB',
     ]);
   });
+
+  const rows: readonly (readonly [title: string, more: Partial<typeof facts>, line: string | RegExp])[] = [
+    [
+      'nomodeset',
+      { commandLine: 'nomodeset' },
+      "console 1: 1920x1080 1920x1080 2560x1600 nomodeset is on the kernel's command line: the early picture stays",
+    ],
+    [
+      'a kernel of before the driver',
+      { drivers: new Set() },
+      /^console 1: .* kernel 6\.1\.\S+ has no driver for qxl: the early picture stays$/,
+    ],
+    [
+      'video= of somebody',
+      { commandLine: 'video=Virtual-1:1280x1024' },
+      "console 1: 1920x1080 1280x1024 2560x1600 video=Virtual-1:1280x1024 is on the kernel's command line, and wins over <resolution>",
+    ],
+    [
+      'video= that does not fit',
+      { commandLine: 'video=3840x2160' },
+      'console 1: 1920x1080 1920x1080 2560x1600 vgamem is 16 MiB; 3840x2160 needs 31.6 MiB',
+    ],
+    [
+      'vga=',
+      { commandLine: 'vga=791' },
+      "early boot 1: - 1024x768 2560x1600 vga=791 on the kernel's command line is what GRUB hands over, whatever its own settings say",
+    ],
+    [
+      'GRUB_TERMINAL=console',
+      { grubFiles: [...facts.grubFiles, { path: '/etc/default/grub.d/95.cfg', text: 'GRUB_TERMINAL=console\n' }] },
+      'boot menu 1: - 1920x1080 2560x1600 GRUB_TERMINAL is console: the menu is text',
+    ],
+    [
+      'a drop-in behind ours',
+      { grubFiles: [...facts.grubFiles, { path: '/etc/default/grub.d/95.cfg', text: 'GRUB_GFXMODE=800x600\n' }] },
+      /^boot menu 1: - 800x600 2560x1600 /,
+    ],
+    [
+      'systemd-boot',
+      { bootLoader: 'systemd-boot' },
+      'boot menu 1: - - - systemd-boot draws its menu as text, in a size of the firmware (console-mode of loader.conf)',
+    ],
+  ];
+  for (const [title, more, line] of rows) {
+    test(`what limits: ${title}`, () => {
+      const lines = table(text, [desktop], { ...facts, ...more });
+      const isThere = (one: string): boolean => (typeof line === 'string' ? one === line : line.test(one));
+      assert.ok(lines.some(isThere), lines.join('\n'));
+    });
+  }
 
   test('64 MiB: the lists end, nothing keeps it from more', () => {
     const more = text.replace("vgamem='16384'", "vgamem='65536'").replace("ram='65536'", "ram='262144'");
