@@ -1,6 +1,6 @@
 // `display plan` and `display set`.
 import { createPatch } from 'diff';
-import type { LiveDisplay } from '../display/live/display-facts.ts';
+import { type LiveDisplay, readDisplay } from '../display/live/display-facts.ts';
 import { readJournal } from '../display/live/journal.ts';
 import { performPlan } from '../display/live/perform.ts';
 import { assertStillSo, readPlan, type SavedPlan, writePlan } from '../display/live/saved-plan.ts';
@@ -13,7 +13,7 @@ import { withoutSecrets } from '../display/without-secrets.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
 import { aloneWith } from './display-alone.ts';
-import { libvirtGuest } from './display-guest.ts';
+import { assertOfLibvirt } from './display-guest.ts';
 import type { GuestOptions } from './display-inspect.ts';
 import { type Pending, pendingNeeds } from './display-pending.ts';
 import { restarted } from './display-restart.ts';
@@ -33,7 +33,8 @@ export type WishOptions = GuestOptions & {
 
 export async function displayPlan(name: string, options: WishOptions): Promise<number> {
   const wish = wishOf(options);
-  const live = await libvirtGuest(name, options.access);
+  assertOfLibvirt(name);
+  const live = await readDisplay(name, options.access);
   const plan = planDisplay(live.facts, wish);
   // what cannot be done is not kept for later
   if (options.out !== undefined && plan.impossible.length === 0)
@@ -115,12 +116,12 @@ export type SetOptions = WishOptions & StateOptions & { readonly restart?: boole
 export async function displaySet(name: string, options: SetOptions): Promise<number> {
   const saved = options.plan === undefined ? undefined : savedPlan(options.plan, options);
   const wish = saved?.wish ?? wishOf(options);
-  return aloneWith(name, 'display set', options, (uuid) => setOn(uuid, wish, saved, options));
+  return aloneWith(name, 'display set', options, (uuid) => setOn(uuid, wish, options, saved));
 }
 
-async function setOn(uuid: string, wish: Wish, saved: SavedPlan | undefined, options: SetOptions): Promise<number> {
+async function setOn(uuid: string, wish: Wish, options: SetOptions, saved: SavedPlan | undefined): Promise<number> {
   const state = stateDirectory(options);
-  const live = await libvirtGuest(uuid, options.access);
+  const live = await readDisplay(uuid, options.access);
   const plan = planDisplay(live.facts, wish);
   if (saved !== undefined) assertStillSo(options.plan ?? '', saved, live, plan);
   if (plan.impossible.length > 0) {

@@ -9,7 +9,7 @@ import { screenshots } from '../display/predict.ts';
 import { printSize, type Size } from '../display/size.ts';
 import { HostError } from '../model/host-error.ts';
 import { aloneWith } from './display-alone.ts';
-import { isMonitor, onGuest } from './display-guest.ts';
+import { isQemuAlone, onGuest } from './display-guest.ts';
 import type { GuestOptions } from './display-inspect.ts';
 import { exitCodes } from './exit-codes.ts';
 import { print, printJson } from './output.ts';
@@ -25,8 +25,8 @@ export type VerifyOptions = GuestOptions &
 
 /** Consoles are switched by one at a time; to look alone changes nothing. */
 export async function displayVerify(name: string, options: VerifyOptions): Promise<number> {
-  const look = (guest: string) => onGuest(guest, options.access, (live) => verified(live, options));
-  if (options.console !== true || isMonitor(name)) return look(name);
+  const look = (who: string) => onGuest(who, options.access, (live) => verified(live, options));
+  if (options.console !== true || isQemuAlone(name)) return look(name);
   return aloneWith(name, 'display verify --console', options, look);
 }
 

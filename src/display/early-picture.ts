@@ -17,12 +17,17 @@ const driversOf = {
   ramfb: ['simpledrm'],
 } as const;
 
+/** By the framebuffer's name. Those that only draw on what firmware left are no display driver: the real one comes later. */
+export function isDisplayDriver(framebuffer: string | undefined): boolean {
+  return framebuffer !== undefined && /drm/.test(framebuffer) && !/^(?:simple|of|efi|vesa)drm/.test(framebuffer);
+}
+
 /** undefined where a driver binds; of a guest that says nothing that is believed: any kernel of these years has one. */
 export function noDriverReason(
   { model }: Pick<PlacedVideo, 'model'>,
   guest: GuestFacts | undefined,
 ): string | undefined {
-  if (guest === undefined) return undefined;
+  if (guest === undefined || isDisplayDriver(guest.framebuffer)) return undefined;
   const { nomodeset, blacklisted } = parseKernelArgs(guest.commandLine);
   if (nomodeset) return "nomodeset is on the kernel's command line";
   const names: readonly string[] = driversOf[model];

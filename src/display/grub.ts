@@ -3,7 +3,7 @@
 // Sources: GRUB's manual, "Simple configuration" and "gfxpayload"; Debian's grub-mkconfig reads /etc/default/grub.d/*.cfg
 import { parseKernelArgs, printVideoArgument, type VideoArgument, withVideoArguments } from './kernel-args.ts';
 import { type Assignment, assignmentsIn, withAssignment } from './shell-assignments.ts';
-import { isSameSize, printSize, type Size } from './size.ts';
+import { printSize, type Size } from './size.ts';
 
 export const defaultsFile = '/etc/default/grub';
 export const dropInFolder = '/etc/default/grub.d';
@@ -17,6 +17,8 @@ export type GrubSettings = {
   /** `console` and `serial` show no picture of any size. */
   readonly terminal: string | undefined;
   readonly commandLine: string;
+  /** The part of it that comes last. */
+  readonly lastPart: string;
   /** Boot entries lie in files of their own, and the command line does too. */
   readonly bls: boolean;
   /** Which file said it last, by the name of the variable. */
@@ -35,6 +37,7 @@ export function grubSettings(files: readonly TextFile[]): GrubSettings {
     payload: lastOf('GRUB_GFXPAYLOAD_LINUX'),
     terminal: lastOf('GRUB_TERMINAL_OUTPUT') ?? lastOf('GRUB_TERMINAL'),
     commandLine: commandLineOf(said),
+    lastPart: lastOf('GRUB_CMDLINE_LINUX_DEFAULT') ?? '',
     bls: lastOf('GRUB_ENABLE_BLSCFG') === 'true',
     saidBy: new Map([...last].map(([name, { path }]) => [name, path])),
     unread: said
@@ -107,24 +110,11 @@ export function overriders(files: readonly TextFile[], { menu, video }: GrubWish
     // one that only a shell could read may well add to ours, as ours does to others
     return name === 'GRUB_CMDLINE_LINUX' && video !== undefined && value !== undefined;
   };
-  const found = files.filter(isLater).flatMap(({ path, text }) =>
+  return files.filter(isLater).flatMap(({ path, text }) =>
     assignmentsIn(text)
       .filter(isOurs)
       .map(({ name }) => `${path}: ${name}`),
   );
-  return [...found, ...laterVideo(files, video ?? [])];
-}
-
-/** GRUB_CMDLINE_LINUX_DEFAULT comes behind GRUB_CMDLINE_LINUX, and the last `video=` of a connector is taken. */
-function laterVideo(files: readonly TextFile[], video: readonly VideoArgument[]): readonly string[] {
-  const name = 'GRUB_CMDLINE_LINUX_DEFAULT';
-  const last = files
-    .flatMap(({ path, text }) => assignmentsIn(text).map((one) => ({ path, ...one })))
-    .findLast((one) => one.name === name);
-  const rivals = parseKernelArgs(last?.value ?? '').video.filter(({ connector, size }) =>
-    video.some((wanted) => wanted.connector === connector && !isSameSize(wanted.size, size)),
-  );
-  return rivals.map((rival) => `${last?.path}: ${name} with ${printVideoArgument(rival)}`);
 }
 
 /** Whether GRUB's generated configuration holds what was asked for: what `update-grub` really did. */

@@ -16,7 +16,7 @@ import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Wish } from './plan.ts';
 import { layoutOf } from './plan-host.ts';
 import { predictMenu } from './predict.ts';
-import { isSameSize, printSize } from './size.ts';
+import { isSameSize, printSize, type Size } from './size.ts';
 import { bootOf } from './stages.ts';
 
 export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
@@ -29,9 +29,10 @@ export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
       ? [`the guest cannot be asked: ${facts.silence ?? 'nobody says why'}`]
       : bootLoaderRefusals(guest, wish);
   if (guest === undefined || reasons.length > 0) return { impossible: reasons.map((reason) => ({ aim, reason })) };
-  const menu = menuRefusal(facts, wish, wanted);
-  if (menu !== undefined) return { impossible: [{ aim: 'grub', reason: menu }] };
   const path = wish.inPlace ? defaultsFile : dropInFile;
+  const later = overriders(guest.grubFiles, wanted, path).map((where) => `${where} is read later, and wins`);
+  const refusals = [...menuRefusals(facts, wanted, wish), ...later, ...laterWords(guest, wanted)];
+  if (refusals.length > 0) return { impossible: refusals.map((reason) => ({ aim, reason })) };
   const before = guest.grubFiles.find((file) => file.path === path)?.text;
   if (!wish.inPlace && before !== undefined && parseDropIn(before) === undefined) {
     return { impossible: [{ aim, reason: `${path} was changed by somebody else` }] };
@@ -39,8 +40,6 @@ export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
   const after = wish.inPlace
     ? inPlaceText(before ?? '', wanted)
     : dropInText({ ...(before === undefined ? {} : parseDropIn(before)), ...wanted });
-  const later = overriders(guest.grubFiles, wanted, path).map((where) => `${where} is read later, and wins`);
-  if (later.length > 0) return { impossible: later.map((reason) => ({ aim, reason })) };
   if (after === before) return {};
   const why =
     wanted.menu === undefined
@@ -56,23 +55,28 @@ export function grubPart(facts: DisplayFacts, wish: Wish): PlanPart {
 function grubWish(facts: DisplayFacts, wish: Wish): GrubWish | undefined {
   const { aims, via, monitors } = wish;
   const menu = aims.has('grub') ? monitors[0]?.size : undefined;
-  const isTold = via === 'guest' || (via === 'auto' && rivalArguments(facts, wish).length > 0);
-  const video = aims.has('tty') && isTold ? monitors.map(videoArgument) : secondHeads(facts, wish);
+  const asksKernel = aims.has('tty') && (via === 'guest' || isToldOtherwise(facts, wish));
+  const video = asksKernel ? monitors.map(videoArgument) : secondHeads(facts, wish);
   if (menu === undefined && video === undefined) return undefined;
   return { ...(menu === undefined ? {} : { menu }), ...(video === undefined ? {} : { video }) };
 }
 
-/** Words for the kernel that win over <resolution>, and say another size; also ours that it has not read yet. */
-export function rivalArguments({ guest }: DisplayFacts, { monitors }: Wish): readonly string[] {
-  const args = parseKernelArgs(guest?.commandLine ?? '');
-  const ours = parseDropIn(guest?.grubFiles.find(({ path }) => path === dropInFile)?.text ?? '')?.video ?? [];
-  const words = monitors.flatMap(({ size }, at) =>
-    [args, { ...args, video: ours }].flatMap((told) => {
-      const argument = sizeFor(told, `Virtual-${at + 1}`);
-      return argument === undefined || isSameSize(argument.size, size) ? [] : [printVideoArgument(argument)];
-    }),
+/** What the kernel was told is more than what its display says; also what we told it, which it may not have read yet. */
+function isToldOtherwise({ guest }: DisplayFacts, { monitors, via }: Wish): boolean {
+  if (guest === undefined || via === 'host') return false;
+  const ours = parseDropIn(guest.grubFiles.find(({ path }) => path === dropInFile)?.text ?? '')?.video ?? [];
+  const args = parseKernelArgs(guest.commandLine);
+  return [args, { ...args, video: ours }].some((told) =>
+    monitors.some(({ size }, at) => !isSameSize(sizeFor(told, `Virtual-${at + 1}`)?.size ?? size, size)),
   );
-  return [...new Set(words)];
+}
+
+/** GRUB puts the user's own last words behind ours. */
+function laterWords(guest: GuestFacts, { video = [] }: GrubWish): readonly string[] {
+  const last = parseKernelArgs(grubSettings(guest.grubFiles).lastPart).video;
+  return last
+    .filter(({ connector, size }) => video.some((one) => one.connector === connector && !isSameSize(one.size, size)))
+    .map((word) => `GRUB_CMDLINE_LINUX_DEFAULT says ${printVideoArgument(word)}, which is read last and wins`);
 }
 
 function videoArgument({ size }: Monitor, at: number): VideoArgument {
@@ -113,8 +117,12 @@ function bootLoaderRefusals(guest: GuestFacts, { inPlace }: Wish): readonly stri
   }
 }
 
-function menuRefusal(facts: DisplayFacts, wish: Wish, { menu }: GrubWish): string | undefined {
-  if (menu === undefined) return undefined;
+function menuRefusals(facts: DisplayFacts, { menu }: GrubWish, wish: Wish): readonly string[] {
+  const refusal = menu === undefined ? undefined : menuRefusal(facts, menu, wish);
+  return refusal === undefined ? [] : [refusal];
+}
+
+function menuRefusal(facts: DisplayFacts, menu: Size, wish: Wish): string | undefined {
   const [device] = facts.domain.devices.filter(({ primary }) => primary);
   const terminal = facts.guest === undefined ? undefined : grubSettings(facts.guest.grubFiles).terminal;
   if (terminal !== undefined && !/\bgfxterm\b/.test(terminal))

@@ -1,10 +1,11 @@
 // The host's part of a plan: the definition with its display devices changed, or why libvirt would not do it.
 import { type DomainDisplay, parseDomainDisplay } from './domain-video.ts';
 import { type HostStep, hostStep, type Layout } from './host-step.ts';
+import { parseKernelArgs, printVideoArgument, sizeFor } from './kernel-args.ts';
 import { menuNeedsOwnSize } from './menu-device.ts';
 import type { Monitor } from './monitors.ts';
 import type { Aim, DisplayFacts, PlanPart, Step, Wish } from './plan.ts';
-import { rivalArguments } from './plan-grub.ts';
+import { isSameSize } from './size.ts';
 import { spliceVideo } from './splice-video.ts';
 import { waylandRefusal } from './wayland-step.ts';
 
@@ -15,16 +16,20 @@ export function hostPart(facts: DisplayFacts, wish: Wish): PlanPart {
   const aim: Aim = aims.has('tty') ? 'tty' : aims.has('desktop') ? 'desktop' : 'grub';
   const needsSize = aims.has('tty') || menuNeedsOwnSize(facts, wish) || mustBeListed(facts, monitors, aims);
   const step = hostStep(facts.domain, monitors, needsSize ? 'size' : 'memory', layoutOf(facts, via));
-  const rivals = via === 'host' && aims.has('tty') ? rivalArguments(facts, wish) : [];
-  if (rivals.length > 0) return { impossible: rivals.map((word) => ({ aim, reason: rivalText(word) })) };
+  const told = aims.has('tty') && via === 'host' ? kernelRefusal(facts, monitors) : undefined;
+  if (told !== undefined) return { impossible: [{ aim, reason: told }] };
   if (step.kind === 'nothing') return {};
   const refused = step.kind === 'impossible' ? [...step.reasons, ...otherModels(facts)] : definitionRefusals(facts);
   if (refused.length > 0) return { impossible: refused.map((reason) => ({ aim, reason })) };
   return { steps: [definitionStep(facts, step)] };
 }
 
-function rivalText(word: string): string {
-  return `${word} is on the kernel's command line, and wins over <resolution>: --via auto says it anew in GRUB`;
+/** What the kernel was told in the guest, which is more than <resolution>, and which we are kept from there. */
+function kernelRefusal({ guest }: DisplayFacts, monitors: readonly Monitor[]): string | undefined {
+  const told = sizeFor(parseKernelArgs(guest?.commandLine ?? ''), 'Virtual-1');
+  const [first] = monitors;
+  if (told === undefined || first === undefined || isSameSize(told.size, first.size)) return undefined;
+  return `the guest's kernel was told ${printVideoArgument(told)}, which is more than <resolution>: --via auto changes that`;
 }
 
 /** Heads of one device need the guest to be told of them: where it cannot be, each monitor is a device. */

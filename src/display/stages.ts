@@ -66,11 +66,6 @@ function payloadOf({ firmware }: DomainDisplay, grub: GrubSettings | undefined):
   return firmware === 'uefi' && grub?.payload === undefined ? 'keep' : 'text';
 }
 
-/** By the framebuffer's name. Those that only draw on what firmware left are no display driver: the real one comes later. */
-export function isDisplayDriver(framebuffer: string | undefined): boolean {
-  return framebuffer !== undefined && /drm/.test(framebuffer) && !/^(?:simple|of|efi|vesa)drm/.test(framebuffer);
-}
-
 /** What the screenshots of a guest show by its devices alone, once the kernel's own drivers are there. */
 export function startSizes(domain: DomainDisplay): readonly Size[] {
   return domain.devices.flatMap((device) => {
@@ -99,10 +94,10 @@ export function stageRows(
       monitor: 1,
       now: undefined,
       next: loader === undefined ? menu.size : undefined,
-      largest: loader === undefined ? offered[0] : undefined,
+      largest: loader === undefined ? largestOf(offered) : undefined,
       limit: loader ?? menuLimit(menu.limit, guest) ?? ceiling,
     },
-    earlyRow(boot, menu, offered[0], loader ?? ceiling),
+    earlyRow(boot, menu, largestOf(offered), loader ?? ceiling),
     ...consoleRows(domain, guest, pictures, boot),
     ...sessionRows(guest, pictures, boot.driver ? consoleCeiling(device, boot.hearing) : undefined),
   ];

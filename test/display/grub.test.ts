@@ -112,9 +112,6 @@ describe("GRUB's settings", () => {
   for (const [title, text, wins] of [
     ['a command line of its own', 'GRUB_CMDLINE_LINUX="quiet"\n', true],
     ['one that adds to ours', 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX quiet"\n', false],
-    ['the same connector, in what comes behind', 'GRUB_CMDLINE_LINUX_DEFAULT="video=Virtual-1:800x600"\n', true],
-    ['all connectors, in what comes behind', 'GRUB_CMDLINE_LINUX_DEFAULT="quiet video=800x600"\n', false],
-    ['the same size, in what comes behind', 'GRUB_CMDLINE_LINUX_DEFAULT="video=Virtual-1:1920x1080"\n', false],
   ] as const) {
     test(`${title} ${wins ? 'wins' : 'does not win'} over our video=`, () => {
       const files = [{ path: '/etc/default/grub.d/99-late.cfg', text }];

@@ -109,13 +109,14 @@ function shown({ steps, impossible, notes }: DisplayPlan): readonly string[] {
 }
 
 const guest = (more: Partial<GuestFacts>): Partial<DisplayFacts> => ({ guest: { ...debian, ...more } });
+/** No driver has taken over. */
+const early = (more: Partial<GuestFacts>) => guest({ framebuffer: 'VESA VGA', ...more });
 const grubText = (text: string) => guest({ grubFiles: [{ path: '/etc/default/grub', text }] });
 const menuOnly = /^note: GRUB alone sets the boot menu only: .* takes over, the console is (?:1024x768|1280x800),/;
 const dropIn = 'file /etc/default/grub.d/90-bridgekeeper.cfg';
 
-const ourWord = dropInText({
-  video: [{ connector: 'Virtual-1', size: { width: 1024, height: 768 }, forced: undefined }],
-});
+const small = { width: 800, height: 600 };
+const ourWord = dropInText({ video: [{ connector: 'Virtual-1', size: small, forced: undefined }] });
 
 const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, plan: readonly (string | RegExp)[]])[] =
   [
@@ -189,10 +190,28 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
       ['definition', dropIn, menuOnly],
     ],
     [
+      'the kernel was told another size: the definition alone would not do',
+      factsOf(qxl, guest({ commandLine: 'quiet video=1280x800' })),
+      wishOf('1920x1080', ['tty']),
+      ['definition', dropIn],
+    ],
+    [
+      'the same from outside alone',
+      factsOf(qxl, guest({ commandLine: 'quiet video=1280x800' })),
+      wishOf('1920x1080', ['tty'], { via: 'host' }),
+      [/^tty: the guest's kernel was told video=1280x800, which is more than <resolution>/],
+    ],
+    [
+      'it was told the same size',
+      factsOf(qxl, guest({ commandLine: 'quiet video=1920x1080' })),
+      wishOf('1920x1080', ['tty'], { via: 'host' }),
+      ['definition'],
+    ],
+    [
       'words that come behind ours',
       factsOf(qxl, grubText('GRUB_CMDLINE_LINUX_DEFAULT="quiet video=Virtual-1:800x600"\n')),
       wishOf('1920x1080', ['tty'], { via: 'guest' }),
-      [/^tty: .*GRUB_CMDLINE_LINUX_DEFAULT with video=Virtual-1:800x600 is read later, and wins/],
+      [/^tty: GRUB_CMDLINE_LINUX_DEFAULT says video=Virtual-1:800x600, which is read last and wins/],
     ],
     [
       'in place, where a drop-in is read later',
@@ -243,6 +262,21 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
       factsOf("<model type='bochs'/>"),
       wishOf('1024x768', ['grub'], { via: 'guest' }),
       [/^grub: the firmware draws on bochs in 1280x800 only/],
+    ],
+    [
+      'our own word, which the kernel has not read yet: it is told anew',
+      factsOf(qxl, guest({ grubFiles: [{ path: '/etc/default/grub.d/90-bridgekeeper.cfg', text: ourWord }] })),
+      wishOf('1920x1080', ['tty']),
+      ['definition', dropIn],
+    ],
+    [
+      'in place, where our own drop-in is read later',
+      factsOf(
+        qxl,
+        guest({ grubFiles: [{ path: '/etc/default/grub.d/90-bridgekeeper.cfg', text: dropInText({ menu: small }) }] }),
+      ),
+      wishOf('1024x768', ['grub'], { inPlace: true }),
+      [/90-bridgekeeper.cfg: GRUB_GFXMODE is read later/, /90-bridgekeeper.cfg: GRUB_GFXPAYLOAD_LINUX is read later/],
     ],
     [
       'systemd-boot',
@@ -300,7 +334,7 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
     ],
     [
       'kernel 3.16 with virtio: only GRUB decides',
-      factsOf(virtio, guest({ release: '3.16.0-11-amd64', drivers: new Set(['qxl', 'cirrus']), sessions: [x11] })),
+      factsOf(virtio, early({ release: '3.16.0-11-amd64', drivers: new Set(['qxl', 'cirrus']), sessions: [x11] })),
       wishOf('1920x1080', ['tty', 'desktop']),
       [
         dropIn,
@@ -309,49 +343,49 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
     ],
     [
       'the same, from outside alone',
-      factsOf(virtio, guest({ release: '3.16.0-11-amd64', drivers: new Set(['qxl']) })),
+      factsOf(virtio, early({ release: '3.16.0-11-amd64', drivers: new Set(['qxl']) })),
       wishOf('1920x1080', ['tty'], { via: 'host' }),
       [/^tty: kernel 3\.16\.0-11-amd64 has no driver for virtio: only GRUB decides the size, and --via host keeps out/],
     ],
     [
       'the same, on two monitors',
-      factsOf(virtio, guest({ drivers: new Set(['qxl']) })),
+      factsOf(virtio, early({ drivers: new Set(['qxl']) })),
       wishOf('800x600 800x600', ['tty']),
       [/^tty: .* has no driver for virtio: all monitors show the one early picture/],
     ],
     [
       'the same, in a size that its firmware does not have',
-      factsOf(virtio, guest({ drivers: new Set(['qxl']) })),
+      factsOf(virtio, early({ drivers: new Set(['qxl']) })),
       wishOf('2560x1440', ['tty']),
       [/^grub: the firmware offers no 2560x1440 on virtio/, /^note: .* has no driver for virtio: only GRUB decides/],
     ],
     [
       'nomodeset',
-      factsOf(qxl, guest({ commandLine: 'quiet nomodeset' })),
+      factsOf(qxl, early({ commandLine: 'quiet nomodeset' })),
       wishOf('1920x1080', ['tty']),
       [dropIn, /^note: nomodeset is on the kernel's command line: only GRUB decides/],
     ],
     [
       'nomodeset in 4K: the memory for the early picture too',
-      factsOf(qxl, guest({ commandLine: 'nomodeset' })),
+      factsOf(qxl, early({ commandLine: 'nomodeset' })),
       wishOf('3840x2160', ['tty']),
       ['definition', dropIn, /^note: nomodeset /],
     ],
     [
       'a driver that is kept away',
-      factsOf(qxl, guest({ commandLine: 'modprobe.blacklist=qxl' })),
+      factsOf(qxl, early({ commandLine: 'modprobe.blacklist=qxl' })),
       wishOf('1920x1080', ['tty']),
       [dropIn, /^note: modprobe\.blacklist keeps the driver qxl away: only GRUB decides/],
     ],
     [
       'vga=, where the early picture is all',
-      factsOf(qxl, guest({ commandLine: 'nomodeset vga=791' })),
+      factsOf(qxl, early({ commandLine: 'nomodeset vga=791' })),
       wishOf('1920x1080', ['tty']),
       [/^tty: nomodeset .*: vga=791 on the kernel's command line is what GRUB hands over/],
     ],
     [
       'vga= on UEFI, where GRUB takes no notice of it',
-      factsOf(qxl, guest({ commandLine: 'nomodeset vga=791' }), " firmware='efi'"),
+      factsOf(qxl, early({ commandLine: 'nomodeset vga=791' }), " firmware='efi'"),
       wishOf('1920x1080', ['tty']),
       [dropIn, /^note: nomodeset /],
     ],
@@ -359,35 +393,6 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
       'vga=, where a driver comes',
       factsOf(qxl, guest({ commandLine: 'vga=791' })),
       wishOf('1920x1080', ['tty']),
-      ['definition'],
-    ],
-    [
-      'video= of somebody: the kernel is told anew',
-      factsOf(qxl, guest({ commandLine: 'quiet video=1280x1024' })),
-      wishOf('1920x1080', ['tty']),
-      ['definition', dropIn],
-    ],
-    [
-      'our own word, which the kernel has not read yet: it is told anew',
-      factsOf(
-        qxl,
-        guest({
-          grubFiles: [{ path: '/etc/default/grub.d/90-bridgekeeper.cfg', text: ourWord }],
-        }),
-      ),
-      wishOf('1920x1080', ['tty']),
-      ['definition', dropIn],
-    ],
-    [
-      'video= of somebody, from outside alone',
-      factsOf(qxl, guest({ commandLine: 'quiet video=1280x1024' })),
-      wishOf('1920x1080', ['tty'], { via: 'host' }),
-      [/^tty: video=1280x1024 is on the kernel's command line, and wins over <resolution>/],
-    ],
-    [
-      'video= in the wished size',
-      factsOf(qxl, guest({ commandLine: 'video=Virtual-1:1920x1080' })),
-      wishOf('1920x1080', ['tty'], { via: 'host' }),
       ['definition'],
     ],
     [

@@ -46,12 +46,12 @@ describe('stages of a Debian with a desktop', () => {
   const rows: readonly (readonly [title: string, more: Partial<typeof facts>, line: string | RegExp])[] = [
     [
       'nomodeset',
-      { commandLine: 'nomodeset' },
+      { commandLine: 'nomodeset', framebuffer: 'VESA VGA' },
       "console 1: 1920x1080 1920x1080 2560x1600 nomodeset is on the kernel's command line: the early picture stays",
     ],
     [
       'a kernel of before the driver',
-      { drivers: new Set() },
+      { drivers: new Set(), framebuffer: 'VESA VGA' },
       /^console 1: .* kernel 6\.1\.\S+ has no driver for qxl: the early picture stays$/,
     ],
     [

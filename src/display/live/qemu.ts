@@ -13,7 +13,7 @@ import { Qmp } from './qmp.ts';
 const qmpPrefix = 'qmp:';
 
 /**
- * The connection stays open until the process ends: QEMU speaks to one at a time.
+ * QEMU speaks to one at a time: the connection is there for the action, and closed then.
  * @param path of the socket. @throws HostError 'qmp', 'usage', and as the way into the guest
  */
 export async function withQemu<T>(path: string, way: GuestWay, action: (live: LiveDisplay) => Promise<T>): Promise<T> {

@@ -2,10 +2,11 @@
 // taken over and two pictures in a row are the same. Every size on the way is told, since a transient one explains a failure.
 import { setTimeout as pause } from 'node:timers/promises';
 import { HostError } from '../../model/host-error.ts';
+import { isDisplayDriver } from '../early-picture.ts';
 import type { GuestFacts } from '../guest-facts.ts';
 import { isPending } from '../plan.ts';
 import { isSameSize, type Size } from '../size.ts';
-import { bootOf, isDisplayDriver, startSizes } from '../stages.ts';
+import { bootOf, startSizes } from '../stages.ts';
 import { type LiveDisplay, screensOf } from './display-facts.ts';
 import { askGuest } from './guest.ts';
 import type { Shot } from './virsh.ts';
