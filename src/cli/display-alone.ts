@@ -4,6 +4,7 @@ import { withLock } from '../apply/live/lock.ts';
 import { writing } from '../apply/live/state.ts';
 import { journalFolder } from '../display/live/journal.ts';
 import { domainUuid } from '../display/live/virsh.ts';
+import { assertOfLibvirt } from './display-guest.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 
 /**
@@ -17,6 +18,7 @@ export async function aloneWith<T>(
   options: StateOptions,
   action: (uuid: string) => Promise<T>,
 ): Promise<T> {
+  assertOfLibvirt(name);
   const uuid = await domainUuid(name);
   const folder = journalFolder(stateDirectory(options), uuid);
   writing(folder, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));

@@ -104,7 +104,7 @@ export function inPlaceText(text: string, { menu, video }: GrubWish): string {
 /** What is read after the file that we write, and says something else: it wins. @param written the file's path */
 export function overriders(files: readonly TextFile[], { menu, video }: GrubWish, written: string): readonly string[] {
   const isLater = ({ path }: TextFile): boolean =>
-    path.startsWith(`${dropInFolder}/`) && path !== dropInFile && (written === defaultsFile || path > written);
+    path.startsWith(`${dropInFolder}/`) && (written === defaultsFile || path > written);
   const isOurs = ({ name, value }: Assignment): boolean => {
     if (name === 'GRUB_GFXMODE' || name === 'GRUB_GFXPAYLOAD_LINUX') return menu !== undefined;
     // one that only a shell could read may well add to ours, as ours does to others

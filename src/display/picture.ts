@@ -33,8 +33,11 @@ function ppmOf(bytes: Buffer): Picture | undefined {
   const found = new RegExp(`^P6${blank}(\\d{1,5})${blank}(\\d{1,5})${blank}(\\d{1,5})\\s`).exec(head);
   if (found === null) return undefined;
   const [width, height, most] = [Number(found[1]), Number(found[2]), Number(found[3])];
-  const isWhole = bytes.length - found[0].length === width * height * 3 * (most > 255 ? 2 : 1);
-  return isWhole ? sized('ppm', width, height) : undefined;
+  const line = width * 3 * (most > 255 ? 2 : 1);
+  // QEMU fills its lines up to whole words (ppm_save of ui/console.c): of 1366 pixels to 4100 bytes
+  const padded = Math.ceil(line / 4) * 4;
+  const length = bytes.length - found[0].length;
+  return length === line * height || length === padded * height ? sized('ppm', width, height) : undefined;
 }
 
 function sized(format: Picture['format'], width: number, height: number): Picture | undefined {

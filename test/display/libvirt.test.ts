@@ -172,6 +172,50 @@ describe('displays of libvirt', { skip: needsLibvirt || needsMiniGuests }, () =>
     assert.notEqual((await host.run('test', ['-e', 'pwned'])).code, 0);
   });
 
+  test('a plan that is kept is carried out once, and not where anything has changed since', async () => {
+    await define('kept', "<video><model type='virtio' heads='1'/></video>");
+    const state = ['--state', '/run/state'];
+    const plan = await run('plan', 'kept', '--monitor', '1600x900', '--for', 'tty', '--out', '/run/plan.json');
+    assert.equal(plan.code, 0, plan.stderr);
+    const set = await run('set', 'kept', '--plan', '/run/plan.json', ...state);
+    assert.deepEqual([set.code, set.stdout], [0, '1 changed\n'], set.stderr);
+    const again = await run('set', 'kept', '--plan', '/run/plan.json', ...state);
+    assert.deepEqual([again.code, again.stdout], [0, 'nothing to do: it is so already\n'], again.stderr);
+    await run('rollback', 'kept', ...state);
+    const changed = (await dump('kept')).replace("heads='1'", "heads='2'");
+    await mustRun(host, 'tee', ['/run/domain.xml'], changed);
+    await mustRun(host, 'virsh', [...virsh, 'define', '/run/domain.xml']);
+    const outdated = await run('set', 'kept', '--plan', '/run/plan.json', ...state);
+    assert.equal(outdated.code, 6, outdated.stdout);
+    assert.match(outdated.stderr, /is outdated \(changed since: the definition of the domain\); nothing was done/);
+    const both = await run('set', 'kept', '--plan', '/run/plan.json', '--monitor', '800x600', ...state);
+    assert.equal(both.code, 2);
+    const other = await run('set', 'dark', '--plan', '/run/plan.json', ...state);
+    assert.deepEqual([other.code, /is for another guest/.test(other.stderr)], [6, true]);
+  });
+
+  test('a guest that is off is read from its files, and told nothing', async () => {
+    const root = '/run/root';
+    const files = [
+      'mkdir -p etc/default boot/grub usr/sbin lib/modules/6.1.0-1-amd64/kernel/drivers/gpu/drm/virtio',
+      'touch lib/modules/6.1.0-1-amd64/kernel/drivers/gpu/drm/virtio/virtio-gpu.ko',
+      'echo "linux /boot/vmlinuz-6.1.0-1-amd64 ro" >boot/grub/grub.cfg',
+      'echo GRUB_GFXMODE=1024x768 >etc/default/grub',
+      'echo /etc/default/grub.d >usr/sbin/grub-mkconfig',
+    ];
+    await mustRun(host, 'sh', ['-c', `mkdir ${root} && cd ${root} && ${files.join(' && ')}`]);
+    await define('off', "<video><model type='virtio' heads='1'/></video>");
+    const seen = await run('inspect', 'off', '--access', `root:${root}`);
+    assert.match(seen.stdout, /^inside: read from root:\/run\/root: kernel 6\.1\.0-1-amd64$/m, seen.stderr);
+    assert.match(seen.stdout, /^boot menu +1 +- +1024x768 /m);
+    const wish = ['--monitor', '1280x1024', '--for', 'grub,tty', '--access', `root:${root}`, '--state', '/run/state'];
+    const set = await run('set', 'off', ...wish);
+    assert.equal(set.code, 2, set.stdout);
+    assert.match(set.stderr, /the guest was only read \(root:\/run\/root\).*--via host changes the definition alone/);
+    const image = await run('inspect', 'off', '--access', 'image:/etc/passwd');
+    assert.deepEqual([image.code, /no root of a guest/.test(image.stderr)], [2, true], image.stderr);
+  });
+
   test('a transient domain has nothing that a start would read', async () => {
     await mustRun(host, 'tee', ['/run/domain.xml'], definition('gone', "<video><model type='vga'/></video>"));
     await mustRun(host, 'virsh', [...virsh, 'create', '/run/domain.xml']);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseDomainDisplay } from '../../src/display/domain-video.ts';
+import { dropInText } from '../../src/display/grub.ts';
 import { type GuestFacts, guestFacts, readSections } from '../../src/display/guest-facts.ts';
 import { parseMonitor } from '../../src/display/monitors.ts';
 import { type Aim, type DisplayFacts, type DisplayPlan, planDisplay, type Wish } from '../../src/display/plan.ts';
@@ -113,6 +114,9 @@ const early = (more: Partial<GuestFacts>) => guest({ framebuffer: 'VESA VGA', ..
 const grubText = (text: string) => guest({ grubFiles: [{ path: '/etc/default/grub', text }] });
 const menuOnly = /^note: GRUB alone sets the boot menu only: .* takes over, the console is (?:1024x768|1280x800),/;
 const dropIn = 'file /etc/default/grub.d/90-bridgekeeper.cfg';
+
+const small = { width: 800, height: 600 };
+const ourWord = dropInText({ video: [{ connector: 'Virtual-1', size: small, forced: undefined }] });
 
 const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, plan: readonly (string | RegExp)[]])[] =
   [
@@ -258,6 +262,21 @@ const rows: readonly (readonly [title: string, facts: DisplayFacts, wish: Wish, 
       factsOf("<model type='bochs'/>"),
       wishOf('1024x768', ['grub'], { via: 'guest' }),
       [/^grub: the firmware draws on bochs in 1280x800 only/],
+    ],
+    [
+      'our own word, which the kernel has not read yet: it is told anew',
+      factsOf(qxl, guest({ grubFiles: [{ path: '/etc/default/grub.d/90-bridgekeeper.cfg', text: ourWord }] })),
+      wishOf('1920x1080', ['tty']),
+      ['definition', dropIn],
+    ],
+    [
+      'in place, where our own drop-in is read later',
+      factsOf(
+        qxl,
+        guest({ grubFiles: [{ path: '/etc/default/grub.d/90-bridgekeeper.cfg', text: dropInText({ menu: small }) }] }),
+      ),
+      wishOf('1024x768', ['grub'], { inPlace: true }),
+      [/90-bridgekeeper.cfg: GRUB_GFXMODE is read later/, /90-bridgekeeper.cfg: GRUB_GFXPAYLOAD_LINUX is read later/],
     ],
     [
       'systemd-boot',

@@ -45,6 +45,8 @@ const pictures: readonly (readonly [title: string, bytes: Buffer, size: string |
   ['PPM', ppm('P6\n64 32\n255\n', 64 * 32 * 3), '64x32'],
   ['PPM with comments', ppm('P6\n# by QEMU\n64 # wide\n32\n255\n', 64 * 32 * 3), '64x32'],
   ['PPM of two bytes a colour', ppm('P6\n64 32\n65535\n', 64 * 32 * 6), '64x32'],
+  ['PPM with lines of whole words, as QEMU writes it', ppm('P6\n1366 768\n255\n', 4100 * 768), '1366x768'],
+  ['PPM of 1366 columns, packed', ppm('P6\n1366 768\n255\n', 4098 * 768), '1366x768'],
   ['PPM that is cut', ppm('P6\n64 32\n255\n', 64 * 32 * 3 - 1), undefined],
   ['PPM with more behind it', ppm('P6\n64 32\n255\n', 64 * 32 * 3 + 1), undefined],
   ['PPM of nothing', ppm('P6\n0 0\n255\n', 0), undefined],

@@ -198,7 +198,8 @@ describe('the way back', { skip: needsLibvirt || needsMiniGuests }, () => {
       const trap = { at: 'mkdir -p', when: 'before', does: 'sleep 3' } as const;
       await host.run('rm', ['-rf', '/run/sprung']);
       const first = trapped(trap, ...menu);
-      while ((await host.run('test', ['-e', '/run/sprung'])).code !== 0) await pause(100);
+      for (let turn = 0; turn < 300 && (await host.run('test', ['-e', '/run/sprung'])).code !== 0; turn++)
+        await pause(100);
       const both = [await display(menu), await first];
       const waits = 'changed; takes effect with: guest reboot (--restart does it)\n';
       assert.deepEqual(
