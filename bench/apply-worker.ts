@@ -66,7 +66,6 @@ async function follow(): Promise<void> {
     stops.push(await cost(() => stepped(following, less)));
     starts.push(await cost(() => stepped(following, host)));
   }
-  const busyMib = process.memoryUsage().rss / 2 ** 20;
   await following.settle();
   await sleep(quietMs);
   const steps = [...stops, ...starts];
@@ -77,7 +76,6 @@ async function follow(): Promise<void> {
       stopMs: median(stops.map(({ ownMs }) => ownMs)),
       startMs: median(starts.map(({ ownMs }) => ownMs)),
       nftMs: mean(steps.map((step) => step.childrenMs)),
-      busyMib,
       rssMib: process.memoryUsage().rss / 2 ** 20,
       peakMib: process.resourceUsage().maxRSS / 2 ** 10,
     }),

@@ -1,5 +1,6 @@
 // A plan becomes what the kernel does: journal, timer, one transaction, read back. Whatever goes wrong on the way, the old
 // rules are there afterwards.
+import { allPorts } from '../../model/host.ts';
 import { HostError } from '../../model/host-error.ts';
 import { printHost } from '../../topology/print-host.ts';
 import { loadedOf } from '../loaded.ts';
@@ -125,13 +126,18 @@ async function recordUnchanged(site: Site, target: Target, { facts, digests }: L
   return { outcome: 'unchanged', generation: id, cut };
 }
 
-/** Without a confirmation to wait for the timer guards the loading itself. */
-const guardSeconds = 60;
+/**
+ * Without a confirmation to wait for the timer guards the loading itself: it must not take back what is being loaded, and read
+ * back, on a large host with a busy processor.
+ */
+function guardSeconds({ host }: Target): number {
+  return 60 + Math.ceil(allPorts(host).length / 20);
+}
 
 async function load(site: Site, target: Target, live: LivePlan, confirmSeconds: number | undefined): Promise<Applied> {
   const { generation, deadline, cut } = await loadGeneration(
     site,
-    loadingOf(target, live, confirmSeconds ?? guardSeconds),
+    loadingOf(target, live, confirmSeconds ?? guardSeconds(target)),
   );
   if (confirmSeconds !== undefined) return { outcome: 'pending', generation, deadline, cut };
   await confirmPending(site);
