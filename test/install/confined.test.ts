@@ -107,7 +107,9 @@ suite('under the restrictions of the unit', { skip: needsTools }, () => {
     const daemon = await Confined.build(t);
     // a lab of another test may take the folder in /run away at just this moment
     const touched = () => daemon.run(['touch', '/var/lib/bridgekeeper/x', '/run/bridgekeeper/x', '/tmp/x']);
-    assert.ok((await touched()).code === 0 || (await touched()).code === 0);
+    let last = await touched();
+    for (let tries = 1; tries < 5 && last.code !== 0; tries++) last = await touched();
+    assert.equal(last.code, 0, last.stderr);
     for (const [what, argv] of refused) assert.notEqual((await daemon.run(argv)).code, 0, what);
   });
 
