@@ -87,7 +87,7 @@ async function follow(): Promise<void> {
 /** A step that was none would be a figure of something else. */
 async function stepped(following: Following, host: Host): Promise<void> {
   const followed = await following.refresh(host);
-  if (followed?.changed !== true || followed.target !== undefined) throw new Error('not followed by a step');
+  if (followed?.changed !== true || followed.ground !== undefined) throw new Error('not followed by a step');
 }
 
 function withoutPort(host: Host, gone: string): Host {

@@ -1,19 +1,24 @@
-// What the daemon costs on a large host: memory, and processor time for one guest that starts and for a minute without news.
-// Guests are taps in a network namespace: node bench/serve.ts [guests]
+// What the daemon costs on a large host: `bridgekeeper serve` itself with 4,000 taps in a network namespace, its memory, and the
+// processor time of everything that it runs for one guest that starts or stops, from the event to the port's being let in.
+// Beside it what one would take instead, in the same run: node bench/serve.ts [guests] [bridges]
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inTurns } from './measured.ts';
+import { cpuMs, mebibytes } from './process-cost.ts';
+import { cables, policyText, portLines } from './tap-host.ts';
 
 const count = Number(process.argv[2] ?? 4_000);
-const perBridge = 1_000;
-const program = join(import.meta.dirname, '..', 'src', 'cli', 'bridgekeeper.ts');
-/** As bin/bridgekeeper has them. */
-const limits = ['--max-semi-space-size=1', '--expose-gc'];
-const ticksPerSecond = 100;
+/** A bridge of Linux has 1,023 ports at the most. */
+const bridgeCount = Number(process.argv[3] ?? 5);
+const rounds = 10;
+const program = join(import.meta.dirname, '..', 'bin', 'bridgekeeper');
 const idleSeconds = 20;
+/** After an event, until nothing is done for it any more. */
+const afterMs = 400;
 
 const holder = spawn('unshare', ['-n', 'cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
 holder.stdin.write('ready\n');
@@ -24,99 +29,133 @@ const policy = join(directory, 'policy.yaml');
 
 function inside(argv: readonly string[], input = ''): string {
   const args = ['-n', '-t', String(holder.pid), '--', ...argv];
-  return execFileSync('nsenter', args, { input, encoding: 'utf8', maxBuffer: 1 << 28 });
-}
-
-function mac(guest: number): string {
-  return `52:54:00:${[16, 8, 0].map((shift) => ((guest >> shift) & 255).toString(16).padStart(2, '0')).join(':')}`;
-}
-
-function portLines(guest: number): readonly string[] {
-  const bridge = Math.floor(guest / perBridge);
-  return [`tuntap add dev p${guest} mode tap`, `link set p${guest} master br${bridge} up`];
+  return execFileSync('nsenter', args, {
+    input,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
 }
 
 function batch(lines: readonly string[]): void {
   inside(['ip', '-batch', '-'], lines.join('\n'));
 }
 
-/** Seconds of processor time, of the process and of the children that it has waited for (proc_pid_stat(5)). */
-function cpuSeconds({ pid }: ChildProcess): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / ticksPerSecond;
-}
-
-function mebibytes({ pid }: ChildProcess, what: 'VmRSS' | 'VmHWM'): number {
-  const [, kibibytes] = new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Math.round(Number(kibibytes) / 1024);
-}
-
-async function main(): Promise<void> {
+function build(): void {
   inside(['sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1']);
-  const bridges = Array.from(
-    { length: Math.ceil(count / perBridge) },
-    (_, index) => `link add br${index} up type bridge`,
-  );
-  batch([...bridges, ...Array.from({ length: count }, (_, guest) => portLines(guest)).flat()]);
-  const guests = Array.from({ length: count }, (_, guest) => {
-    const ip = `10.${guest >> 16}.${(guest >> 8) & 255}.${guest & 255}`;
-    return `  g${guest}: { ip: ${guest === 0 ? '10.255.0.1' : ip}, port: p${guest}, mac: "${mac(guest)}" }`;
-  });
-  const allow = '  - { from: guests, to: guests, service: ping }';
-  writeFileSync(policy, ['guests:', ...guests, 'allow:', allow, 'dhcp: none', ''].join('\n'));
-  inside([process.execPath, program, 'apply', '--no-confirm', '--policy', policy, '--state', state]);
-  const argv = [
-    '-n',
-    '-t',
-    String(holder.pid),
-    '--',
-    process.execPath,
-    ...limits,
-    program,
-    'serve',
-    '--policy',
-    policy,
-  ];
-  const serve = spawn('nsenter', [...argv, '--state', state], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let said = '';
-  serve.stdout.on('data', (chunk) => {
-    said += chunk;
-  });
-  const until = async (words: RegExp): Promise<void> => {
-    while (!words.test(said)) await sleep(20);
-    said = '';
-  };
-  try {
-    await until(/ following: /);
-    await sleep(5_000);
-    console.log(`${count} guests, ready: ${mebibytes(serve, 'VmRSS')} MiB, at most ${mebibytes(serve, 'VmHWM')} MiB`);
-    const idle = cpuSeconds(serve);
-    await sleep(idleSeconds * 1_000);
-    console.log(`without news: ${(((cpuSeconds(serve) - idle) / idleSeconds) * 100).toFixed(1)} % of one processor`);
-    for (let turn = 0; turn < 3; turn++) {
-      const guest = count - 1 - turn;
-      batch([`link del p${guest}`]);
-      await until(/is no longer there/);
-      await sleep(3_000);
-      const before = cpuSeconds(serve);
-      const begun = Date.now();
-      batch(portLines(guest));
-      await until(/is new: a guest's/);
-      const ms = Date.now() - begun;
-      await sleep(3_000);
-      const used = cpuSeconds(serve) - before;
-      console.log(
-        `one guest starts: let in after ${ms} ms, ${used.toFixed(2)} s of processor time within three seconds`,
-      );
+  const guests = Array.from({ length: count }, (_, guest) => portLines(guest, bridgeCount)).flat();
+  batch([...cables(bridgeCount), ...guests]);
+  writeFileSync(policy, policyText(count));
+  inside([program, 'apply', '--no-confirm', '--policy', policy, '--state', state]);
+}
+
+type Costs = { readonly ms: number; readonly cpu: number; readonly own: number };
+
+class Daemon {
+  readonly child: ChildProcess;
+  #said = '';
+
+  constructor() {
+    const argv = ['-n', '-t', String(holder.pid), '--', program, 'serve', '--policy', policy, '--state', state];
+    this.child = spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.child.stdout?.on('data', (chunk) => {
+      this.#said += chunk;
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  async said(words: RegExp): Promise<void> {
+    while (!words.test(this.#said)) {
+      if (this.child.exitCode !== null) throw new Error(`the daemon ended: ${this.#said}`);
+      await sleep(2);
     }
-    console.log(`afterwards: ${mebibytes(serve, 'VmRSS')} MiB, at most ${mebibytes(serve, 'VmHWM')} MiB`);
-  } finally {
-    serve.kill('SIGTERM');
-    await once(serve, 'exit');
+    this.#said = '';
+  }
+
+  /** Nothing but looking whether there is something to do. @returns milliseconds of processor time a second */
+  async quiet(): Promise<number> {
+    for (let busy = true; busy; ) {
+      const before = cpuMs(this.pid).all;
+      await sleep(4_000);
+      busy = cpuMs(this.pid).all - before > 400;
+    }
+    const before = cpuMs(this.pid).all;
+    await sleep(idleSeconds * 1_000);
+    return (cpuMs(this.pid).all - before) / idleSeconds;
+  }
+
+  async event(lines: readonly string[], told: RegExp): Promise<Costs> {
+    const before = cpuMs(this.pid);
+    const begun = Date.now();
+    batch(lines);
+    await this.said(told);
+    const ms = Date.now() - begun;
+    await sleep(afterMs);
+    const now = cpuMs(this.pid);
+    return { ms, cpu: now.all - before.all, own: now.own - before.own };
   }
 }
 
+function memory(when: string, { pid }: Daemon): void {
+  const [now, most] = [mebibytes(pid, 'VmRSS'), mebibytes(pid, 'VmHWM')];
+  const held = (mib: number): string => `${mib} MiB (<= 150: ${mib <= 150 ? 'held' : 'missed'})`;
+  console.log(`memory of the process, ${when}: ${held(now)}, at the most ${held(most)}`);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function tell(what: string, costs: readonly Costs[], idleMs: number, goal?: number): number {
+  const cpu = mean(costs.map((one) => one.cpu - (idleMs * (one.ms + afterMs)) / 1_000));
+  const own = mean(costs.map((one) => one.own));
+  const ms = mean(costs.map((one) => one.ms));
+  const held = goal === undefined ? '' : `   <= ${goal} ms: ${cpu <= goal ? 'held' : 'missed'}`;
+  console.log(
+    `${what.padEnd(52)}${cpu.toFixed(0).padStart(6)} ms CPU, of it the process ${own.toFixed(0)}; told after ${ms.toFixed(0)} ms${held}`,
+  );
+  return cpu;
+}
+
+async function main(): Promise<void> {
+  build();
+  const daemon = new Daemon();
+  try {
+    await daemon.said(/ following: /);
+    memory('started', daemon);
+    const idleMs = await daemon.quiet();
+    console.log(
+      `\n${count} guests on ${bridgeCount} bridges; without news ${(idleMs / 10).toFixed(1)} % of one processor`,
+    );
+    memory('before', daemon);
+    const costs: { stops: Costs[]; starts: Costs[] } = { stops: [], starts: [] };
+    for (let round = 0; round < rounds; round++) {
+      const guest = Math.floor((round * count) / rounds) + 7;
+      costs.stops.push(await daemon.event([`link del p${guest}`], new RegExp(`port p${guest} .*no longer there`)));
+      costs.starts.push(await daemon.event(portLines(guest, bridgeCount), new RegExp(`port p${guest} .*a guest's`)));
+    }
+    const [first] = costs.stops.splice(0, 1);
+    if (first !== undefined) tell('the very first event', [first], idleMs);
+    tell('a guest stops', costs.stops, idleMs);
+    const plug = tell('a guest starts', costs.starts, idleMs, 50);
+    memory('afterwards', daemon);
+    const rules = join(state, 'confirmed', 'rules.nft');
+    const reload = { name: 'reload', lines: 1, argv: ['unshare', '-n', 'nft', '-f', rules] };
+    const [loaded] = await inTurns([reload], 3);
+    const cpu = loaded?.cpuMs ?? Number.NaN;
+    console.log(
+      `${'instead: all rules loaded anew by nft -f'.padEnd(52)}${cpu.toFixed(0).padStart(6)} ms CPU, ${(cpu / plug).toFixed(0)} times a start`,
+    );
+  } finally {
+    daemon.child.kill('SIGTERM');
+    await once(daemon.child, 'exit');
+  }
+}
+
+if (process.getuid?.() !== 0) throw new Error('network namespaces need root');
 try {
   await main();
 } finally {

@@ -40,22 +40,43 @@ ${elementsLine(guests.map(printName))}	}
 `;
 }
 
-/** From one to the other; empty when they are the same. */
+/**
+ * From one to the other, what goes before what comes; empty when they are the same. For `add set` nft asks for names of tables
+ * only; for `delete element`, as for `add element`, for all chains of all tables.
+ */
 export function printPresenceChanges(was: Presence, is: Presence): string {
-  const lines = [
-    ...changed('delete', 'ports', was.ports.map(printPort), is.ports.map(printPort)),
-    ...changed('delete', 'guests', was.guests.map(printName), is.guests.map(printName)),
-    ...changed('add', 'ports', is.ports.map(printPort), was.ports.map(printPort)),
-    ...changed('add', 'guests', is.guests.map(printName), was.guests.map(printName)),
-  ];
-  return lines.join('');
+  const [gone, come] = [notIn(was, is), notIn(is, was)];
+  return [
+    deletion('ports', gone.ports.map(printPort)),
+    deletion('guests', gone.guests.map(printName)),
+    addition('ports', 'ifname . iface_index', come.ports.map(printPort)),
+    addition('guests', 'ifname', come.guests.map(printName)),
+  ].join('');
 }
 
-/** What stands in the first and not in the second. */
-function changed(verb: 'add' | 'delete', set: string, ones: readonly string[], others: readonly string[]) {
-  const known = new Set(others);
-  const elements = [...new Set(ones)].filter((one) => !known.has(one));
-  return elements.length === 0 ? [] : [`${verb} element ${presenceTable} ${set} { ${elements.join(', ')} }\n`];
+/** What of the first is not in the second. */
+export function notIn(ones: Presence, others: Presence): Presence {
+  const guests = new Set(others.guests);
+  const ports = new Set(others.ports.map(portKey));
+  return {
+    guests: ones.guests.filter((name) => !guests.has(name)),
+    ports: ones.ports.filter((port) => !ports.has(portKey(port))),
+  };
+}
+
+export function portKey({ name, index }: PresentPort): string {
+  return `${name} ${index}`;
+}
+
+function deletion(set: string, elements: readonly string[]): string {
+  if (elements.length === 0) return '';
+  return `delete element ${presenceTable} ${set} { ${[...new Set(elements)].join(', ')} }\n`;
+}
+
+function addition(set: string, type: string, elements: readonly string[]): string {
+  return elements.length === 0
+    ? ''
+    : `add set ${presenceTable} ${set} {\n\t\ttype ${type}\n${elementsLine(elements)}\t}\n`;
 }
 
 function elementsLine(elements: readonly string[]): string {

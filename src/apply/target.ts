@@ -37,11 +37,20 @@ export function targetOf(intent: Intent, numbering: Numbering): Checked<Target> 
 /** A policy as it was kept, and what was wanted with it. */
 export type WrittenPolicy = Manner & { readonly policyFile: string; readonly policyText: string };
 
-/** What a written policy wants of a host, as that of today. */
-export function targetOfText(written: WrittenPolicy, host: Host, numbering: Numbering): Checked<Target> {
+/**
+ * What a written policy wants of a host, as that of today.
+ * @param completed what is known of the host besides, once the policy is
+ */
+export function targetOfText(
+  written: WrittenPolicy,
+  bare: Host,
+  numbering: Numbering,
+  completed = (_policy: Policy, host: Host): Host => host,
+): Checked<Target> {
   const { backend, arp, policyFile, policyText } = written;
   const parsed = parsePolicy(policyText, policyFile);
   if (parsed.value === undefined) return { diagnostics: parsed.diagnostics };
+  const host = completed(parsed.value, bare);
   const settled = settlePolicy(parsed.value, host);
   const intent = { backend, arp, policy: settled.value ?? parsed.value, policyText, host };
   const target = targetOf(intent, numbering);

@@ -1,6 +1,7 @@
 // `apply`: loads what the policy wants of this host. The previous rules come back by themselves unless somebody confirms.
 import { readFileSync } from 'node:fs';
 import { type Applied, type ApplyOptions, applyTarget, type LivePlan, livePlan } from '../apply/live/apply.ts';
+import { withKeptBridges } from '../apply/live/kept-bridges.ts';
 import type { Site } from '../apply/live/site.ts';
 import { isLocalConsole, sshSessions } from '../apply/live/ssh-sessions.ts';
 import { readNumbering } from '../apply/live/state.ts';
@@ -10,7 +11,9 @@ import type { PlanDigests } from '../apply/plan.ts';
 import type { SshSession } from '../apply/ssh-way.ts';
 import { type Target, targetOfText } from '../apply/target.ts';
 import type { Checked } from '../model/diagnostic.ts';
+import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
+import type { Policy } from '../model/policy.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
 import { untilDecided } from './countdown.ts';
 import { cutData, cutLines, cutSummary } from './cut-text.ts';
@@ -120,7 +123,8 @@ async function savedTarget(saved: PlanFile, { state }: Site, options: LiveOption
   const host = await readHostFacts(options.host, policy.value);
   if (host.value === undefined) return { diagnostics: [...policy.diagnostics, ...host.diagnostics] };
   if (policy.value !== undefined) assertGuestsKnown(host.diagnostics, policy.value, host.value);
-  const target = targetOfText(saved, host.value, readNumbering(state));
+  const completed = (intended: Policy, bare: Host): Host => withKeptBridges(state, intended, bare);
+  const target = targetOfText(saved, host.value, readNumbering(state), completed);
   return { ...target, diagnostics: [...host.diagnostics, ...target.diagnostics] };
 }
 

@@ -1,6 +1,7 @@
 // `confirm`: the change that waits stays. `rollback`: it goes; or, when none waits, the generation before comes back.
 import type { Applied } from '../apply/live/apply.ts';
 import { policyOfGeneration, targetOfGeneration } from '../apply/live/facts.ts';
+import { withKeptBridges } from '../apply/live/kept-bridges.ts';
 import { withLock } from '../apply/live/lock.ts';
 import { isTold, markTold, readPending } from '../apply/live/pending.ts';
 import { confirmPending, settle } from '../apply/live/settle.ts';
@@ -60,7 +61,8 @@ async function toGenerationBefore(site: Site, options: RollbackOptions): Promise
   const host = await readHostFacts(options.host, policy);
   if (policy !== undefined && host.value !== undefined) assertGuestsKnown(host.diagnostics, policy, host.value);
   const failed = tellFaults(host.diagnostics);
-  const target = host.value && targetOfGeneration(site.state, kept, host.value);
+  const known = policy && host.value && withKeptBridges(site.state, policy, host.value);
+  const target = known && targetOfGeneration(site.state, kept, known);
   if (target === undefined)
     throw new HostError('no-generation', `the policy of generation ${before} does not fit this host`);
   tell(`back to the policy of generation ${before}`);

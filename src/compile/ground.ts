@@ -183,7 +183,8 @@ function links(host: Host, roles: Roles, bridge: string): readonly { port: Port;
 function homesOf(policy: Policy, host: Host): ReadonlySet<string> {
   const named = new Set(policy.guests.map(({ name }) => name));
   const cards = host.guests.filter(({ name }) => named.has(name)).flatMap((guest) => guest.cards);
-  return new Set(cards.flatMap(({ bridge }) => bridge ?? []));
+  const managed = host.bridges.filter((bridge) => bridge.managed).map(({ name }) => name);
+  return new Set([...cards.flatMap(({ bridge }) => bridge ?? []), ...managed]);
 }
 
 function holdsGuests(segment: Segment, host: Host, roles: Roles, claimed: ReadonlySet<Port>): boolean {

@@ -1,33 +1,28 @@
 // Which rules should be loaded, told apart cheaply: the generation's number and files are read only when it is another one.
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { currentGeneration, type Kept, policyOfGeneration } from '../apply/live/facts.ts';
 import { readPending, timerPid } from '../apply/live/pending.ts';
 import { confirmedId, generationName } from '../apply/live/state.ts';
-import type { Policy } from '../model/policy.ts';
-
-export type Applied = {
-  readonly kept: Kept;
-  /** As it is written; undefined when this version cannot read it any more. */
-  readonly policy: Policy | undefined;
-};
+import type { Aside } from './aside.ts';
+import type { Applied } from './aside-work.ts';
 
 export class AppliedRules {
   readonly #state: string;
+  readonly #aside: Aside;
   #mark = '';
   #applied: Applied | undefined;
 
-  constructor(state: string) {
+  constructor(state: string, aside: Aside) {
     this.#state = state;
+    this.#aside = aside;
   }
 
   /** Undefined when nothing was ever applied. @throws HostError 'unreadable' */
-  now(): { readonly applied: Applied | undefined; readonly isOther: boolean } {
+  async now(): Promise<{ readonly applied: Applied | undefined; readonly isOther: boolean }> {
     const mark = this.#markNow();
     const isOther = mark !== this.#mark;
     if (isOther) {
-      const kept = currentGeneration(this.#state, readPending(this.#state));
-      this.#applied = kept === undefined ? undefined : { kept, policy: policyOfGeneration(kept) };
+      this.#applied = await this.#aside('applied', undefined);
       this.#mark = mark;
     }
     return { applied: this.#applied, isOther };

@@ -6,6 +6,8 @@ import { withLock } from '../apply/live/lock.ts';
 import { followDirectory } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { makeStateDirectory, writing } from '../apply/live/state.ts';
+import { asideOf } from './aside.ts';
+import { ChangedLinks } from './changed-links.ts';
 import { Follower } from './follower.ts';
 import { Generations } from './generations.ts';
 import type { Happening } from './happening.ts';
@@ -39,9 +41,11 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   const wakes = new Wakes();
   const enough = new AbortController();
   const until = AbortSignal.any([signal, enough.signal]);
-  const listening = listeners(wakes, processes).map((listener) => listen(access, listener, until));
+  const links = new ChangedLinks();
+  const listening = listeners(wakes, processes, links).map((listener) => listen(access, listener, until));
   const stopWatching = watchState(site.state, wakes);
-  const follower = new Follower({ ...site, access }, policyFile, tell);
+  const aside = asideOf(site, processes);
+  const follower = new Follower({ ...site, access }, { aside, links, policyFile, tell });
   const ready = readiness(access);
   try {
     onReady?.(() => wakes.wake('again'));
@@ -63,17 +67,23 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   tell({ kind: 'ended', words: 'not following any more; the rules stay as they are' });
 }
 
-function listeners(wakes: Wakes, processes: OwnProcesses): readonly Listener[] {
+function listeners(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks): readonly Listener[] {
   const generations = new Generations((pid) => processes.has(pid));
   return [
+    // warnings, as of events that were lost, are part of what they say
     {
-      program: 'ip',
-      args: ['monitor', 'link', 'address'],
-      started: () => wakes.wake('links'),
-      heard: () => wakes.wake('links'),
+      program: 'sh',
+      args: ['-c', 'exec ip monitor link address 2>&1'],
+      started: () => {
+        links.forget();
+        wakes.wake('links');
+      },
+      heard: (text) => {
+        links.heard(text);
+        wakes.wake('links');
+      },
     },
     {
-      // its warnings are part of what it says
       program: 'sh',
       args: ['-c', 'exec nft monitor 2>&1'],
       started: () => wakes.wake('rules', 'others'),

@@ -3,30 +3,41 @@
 import { readFileSync } from 'node:fs';
 import { type Drift, hostDrift } from '../apply/drift.ts';
 import { readBridgeCalls } from '../apply/live/bridge-calls.ts';
-import { rulesOfGeneration } from '../apply/live/facts.ts';
 import { LoadRefused } from '../apply/live/load-refused.ts';
 import { readOthers } from '../apply/live/others.ts';
-import { readOwnDrift } from '../apply/live/own-drift.ts';
-import { type BridgePort, readBridgePorts } from '../apply/live/presence.ts';
+import type { BridgePort } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { obstacles } from '../apply/obstacles.ts';
 import { presenceTable } from '../apply/presence.ts';
 import { type Diagnostic, hasErrors, printDiagnostic } from '../model/diagnostic.ts';
 import { HostError } from '../model/host-error.ts';
 import type { Ground } from '../model/rule-list.ts';
-import { type Applied, AppliedRules } from './applied.ts';
+import { AppliedRules } from './applied.ts';
+import type { Aside } from './aside.ts';
+import type { Applied } from './aside-work.ts';
+import type { ChangedLinks } from './changed-links.ts';
 import { collectGarbage } from './garbage.ts';
 import type { Happening } from './happening.ts';
 import { type Followed, InStep } from './in-step.ts';
 import { Pace } from './pace.ts';
 import { PolicyFile } from './policy-file.ts';
+import { type Seen, SeenHost } from './seen-host.ts';
 import { Standing } from './standing.ts';
 import type { Reason } from './wakes.ts';
 
 /** Milliseconds between looks that nothing was the reason for: one costs little, the other reads everything. */
 const soonMs = 900;
+const soonShare = 100;
 const lateMs = 60_000;
 const lateShare = 60;
+
+export type FollowerParts = {
+  readonly aside: Aside;
+  /** Devices that may have changed. */
+  readonly links: ChangedLinks;
+  readonly policyFile: string;
+  readonly tell: (happening: Happening) => void;
+};
 
 export class Follower {
   readonly #site: Site;
@@ -34,9 +45,12 @@ export class Follower {
   readonly #applied: AppliedRules;
   readonly #inStep: InStep;
   readonly #file: PolicyFile;
-  readonly #portsPace = new Pace(soonMs);
+  readonly #aside: Aside;
+  readonly #host: SeenHost;
+  readonly #portsPace = new Pace(soonMs, soonShare);
   readonly #hostPace = new Pace(lateMs, lateShare);
   readonly #rulesPace = new Pace(lateMs, lateShare);
+  readonly #switchesPace = new Pace(soonMs);
   readonly #retryPace = new Pace(soonMs);
   readonly #standing = {
     faults: new Standing<Happening>(),
@@ -44,17 +58,20 @@ export class Follower {
     file: new Standing<Happening>(),
     trouble: new Standing<Happening>(),
   };
-  #devices = '';
+  /** Those that were followed last. */
+  #devices: readonly BridgePort[] = [];
   #isBehind = true;
   /** This look read or compiled everything. */
   #isLarge = false;
 
-  constructor(site: Site, policyFile: string, tell: (happening: Happening) => void) {
+  constructor(site: Site, { aside, links, policyFile, tell }: FollowerParts) {
     this.#site = site;
     this.#tell = tell;
-    this.#applied = new AppliedRules(site.state);
-    this.#inStep = new InStep(site);
-    this.#file = new PolicyFile(policyFile);
+    this.#aside = aside;
+    this.#applied = new AppliedRules(site.state, aside);
+    this.#inStep = new InStep(site, aside);
+    this.#host = new SeenHost(aside, links);
+    this.#file = new PolicyFile(policyFile, aside);
   }
 
   /** What the machine refuses is told once, and tried again with the next look. */
@@ -74,13 +91,13 @@ export class Follower {
   }
 
   async #look(reasons: ReadonlySet<Reason>): Promise<void> {
-    const { applied, isOther } = this.#applied.now();
+    const { applied, isOther } = await this.#applied.now();
     if (applied === undefined) {
       const words = 'nothing was applied yet: run `bridgekeeper apply`';
       this.#tellBegun(this.#standing.file, new Map([[words, { kind: 'policy', words }]]));
       return;
     }
-    if (isOther) this.#inStep.forget(applied.kept);
+    if (isOther) this.#inStep.forget(applied);
     if (reasons.has('again')) this.#file.forget();
     const isAll = isOther || reasons.has('again') || (this.#isBehind && this.#retryPace.isDue());
     if (isAll) await this.#retryPace.timed(() => this.#lookInOrder(reasons, applied, isAll));
@@ -94,42 +111,43 @@ export class Follower {
     if (reasons.has('presence')) await this.#lookAtPresence(applied);
     await this.#lookAtPorts(reasons, applied, isAll);
     await this.#lookAtSwitches(reasons, applied, isAll);
-    this.#tellFile(applied);
+    await this.#tellFile(applied);
   }
 
   /** Ours alone: it is put right whatever the policy says of the rules. */
   async #lookAtPresence(applied: Applied): Promise<void> {
     if (!this.#inStep.isKnown || (await this.#inStep.isPresenceIntact())) return;
-    await this.#byElements(await readBridgePorts(this.#site.access), applied);
+    await this.#byElements(await this.#host.look('changed'), applied);
     this.#tellOne({ kind: 'table', words: `table ${presenceTable} was changed or taken away` }, 'restored');
   }
 
   async #lookAtPorts(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
     const isCalled = isAll || reasons.has('links') || reasons.has('guests');
     if (!isCalled && !this.#portsPace.isDue() && !this.#hostPace.isDue()) return;
-    const devices = await this.#portsPace.timed(() => readBridgePorts(this.#site.access));
-    const mark = JSON.stringify(devices);
-    if (!isCalled && mark === this.#devices && !this.#hostPace.isDue()) return;
-    await this.#hostPace.timed(() => this.#byElements(devices, applied));
-    this.#devices = mark;
+    // events say whom to ask; what no event told of is seen when all are asked
+    if (isCalled && !isAll && !this.#hostPace.isDue()) {
+      await this.#byElements(await this.#host.look('changed'), applied);
+      return;
+    }
+    const seen = await this.#portsPace.timed(() => this.#host.look('all'));
+    if (!isCalled && isSame(seen.ports, this.#devices) && !this.#hostPace.isDue()) return;
+    await this.#hostPace.timed(() => this.#byElements(seen, applied));
   }
 
   /** A refusal shows that somebody changed what is loaded. */
-  async #byElements(devices: readonly BridgePort[], applied: Applied): Promise<void> {
+  async #byElements(seen: Seen, applied: Applied): Promise<void> {
     try {
-      await this.#follow(devices, applied, 'by elements');
+      await this.#follow(seen, applied, 'by elements');
     } catch (error) {
-      if (!(error instanceof LoadRefused) || applied.policy?.restoreDrift === false) throw error;
+      if (!(error instanceof LoadRefused) || !applied.restoresDrift) throw error;
       await this.#rules(applied);
-      await this.#follow(devices, applied, 'by elements');
+      await this.#follow(await this.#host.look('changed'), applied, 'by elements');
     }
   }
 
-  async #follow(devices: readonly BridgePort[], applied: Applied, how: 'by elements' | 'anew'): Promise<void> {
-    if (how === 'by elements' && !this.#inStep.isKnown && applied.policy?.restoreDrift === false) {
-      this.#inStep.knows(rulesOfGeneration(applied.kept));
-    }
-    const followed = await this.#inStep.follow(devices, applied, how);
+  async #follow(seen: Seen, applied: Applied, how: 'by elements' | 'anew'): Promise<void> {
+    const followed = await this.#inStep.follow(seen, applied, how);
+    this.#devices = seen.ports;
     this.#isLarge ||= this.#inStep.wasLarge;
     this.#inStep.wasLarge = false;
     this.#applied.isOurs();
@@ -156,18 +174,17 @@ export class Follower {
 
   async #rules(applied: Applied): Promise<void> {
     this.#isLarge = true;
-    const { drift: found, expected } = await readOwnDrift(this.#site);
+    const { drift: found, isApplied } = await this.#aside('drift', undefined);
     // without restoring, what should be loaded is what elements are reckoned from
-    if (expected !== undefined && applied.policy?.restoreDrift === false) this.#inStep.knows(expected);
-    else if (expected !== undefined && found.length === 0) this.#inStep.knows(undefined);
-    if (found.length > 0 && applied.policy?.restoreDrift !== false) await this.#restore('rules', found, applied);
+    if (isApplied && (found.length === 0 || !applied.restoresDrift)) this.#inStep.knows();
+    if (found.length > 0 && applied.restoresDrift) await this.#restore('rules', found, applied);
     else this.#tellDrift('rules', found);
   }
 
   /** What is still so afterwards could not be put right. */
   async #restore(about: string, found: readonly Drift[], applied: Applied): Promise<void> {
-    await this.#follow(await readBridgePorts(this.#site.access), applied, 'anew');
-    const left = about === 'rules' ? (await readOwnDrift(this.#site)).drift : await this.#switchDrift();
+    await this.#follow(await this.#host.look('all'), applied, 'anew');
+    const left = about === 'rules' ? (await this.#aside('drift', undefined)).drift : await this.#switchDrift();
     const words = new Set(left.map((one) => one.words));
     for (const drift of shortened(found.filter((one) => !words.has(one.words)))) this.#tellOne(drift, 'restored');
     this.#tellDrift(about, left);
@@ -176,9 +193,10 @@ export class Follower {
   async #lookAtSwitches(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
     const { ground } = this.#inStep;
     if (ground === undefined) return;
-    const found = await this.#switchDrift();
+    if (!isAll && !reasons.has('others') && !this.#switchesPace.isDue()) return;
+    const found = await this.#switchesPace.timed(() => this.#switchDrift());
     const isNew = found.some(({ words }) => !this.#isStanding('switches', words));
-    if (isNew && applied.policy?.restoreDrift !== false) await this.#restore('switches', found, applied);
+    if (isNew && applied.restoresDrift) await this.#restore('switches', found, applied);
     else this.#tellDrift('switches', found);
     if (isAll || reasons.has('others') || hasLegacyTables()) await this.#lookAtOthers(ground);
   }
@@ -196,8 +214,8 @@ export class Follower {
     this.#tellDrift('others', obstacles(await readOthers(this.#site.access), ground, deaf));
   }
 
-  #tellFile({ kept }: Applied): void {
-    const words = this.#file.words(kept);
+  async #tellFile(applied: Applied): Promise<void> {
+    const words = await this.#file.words(applied);
     this.#tellBegun(this.#standing.file, new Map(words.map((one) => [one, { kind: 'policy', words: one }])));
   }
 
@@ -229,6 +247,14 @@ export class Follower {
   async end(): Promise<void> {
     await this.#inStep.end();
   }
+}
+
+function isSame(ones: readonly BridgePort[], others: readonly BridgePort[]): boolean {
+  const known = new Map(others.map((port) => [port.index, port]));
+  return (
+    ones.length === others.length &&
+    ones.every(({ index, name, bridge }) => known.get(index)?.name === name && known.get(index)?.bridge === bridge)
+  );
 }
 
 /** Where all is gone, a line for each chain of thousands of guests says less. */

@@ -6,6 +6,12 @@ const memoryMs = 2_000;
 
 export class OwnProcesses {
   readonly #pids = new Set<number>();
+  readonly #tell: (pid: number, isOver: boolean) => void;
+
+  /** @param tell of each process that is started, and when it has ended */
+  constructor(tell: (pid: number, isOver: boolean) => void = () => undefined) {
+    this.#tell = tell;
+  }
 
   /** The same access; what is started by it is remembered. */
   remembering(access: Access): Access {
@@ -15,12 +21,23 @@ export class OwnProcesses {
         const child = access.start(program, args, input);
         const { pid } = child;
         if (pid !== undefined) {
-          this.#pids.add(pid);
-          child.once('exit', () => setTimeout(() => this.#pids.delete(pid), memoryMs).unref());
+          this.add(pid);
+          child.once('exit', () => this.forget(pid));
         }
         return child;
       },
     };
+  }
+
+  add(pid: number): void {
+    this.#pids.add(pid);
+    this.#tell(pid, false);
+  }
+
+  /** Not at once. */
+  forget(pid: number): void {
+    this.#tell(pid, true);
+    setTimeout(() => this.#pids.delete(pid), memoryMs).unref();
   }
 
   has(pid: number): boolean {

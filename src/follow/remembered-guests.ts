@@ -6,25 +6,24 @@ import { allPorts, type Host, type Port } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
 
 export class RememberedGuests {
-  #before: { readonly host: Host; readonly indices: ReadonlyMap<string, number> } | undefined;
+  #before: { readonly host: Host; readonly devices: readonly BridgePort[]; readonly hasGuests: boolean } | undefined;
 
   /**
    * The host with the guests that are known to be there.
-   * @param earlier the host that the loaded rules were made for; asked for when nothing else is known
+   * @param inhabited ports that had a guest when the loaded rules were made
    * @throws HostError 'libvirt-refused' when nobody can say it: the rules stay as they are then
    */
   complete(
     host: Host,
     devices: readonly BridgePort[],
     diagnostics: readonly Diagnostic[],
-    earlier: () => Host | undefined,
+    inhabited: ReadonlySet<string>,
   ): Host {
-    const indices = new Map(devices.map(({ name, index }) => [name, index]));
     const refused = diagnostics.find(({ code }) => code === 'libvirt-refused');
-    const lost = this.#lost(host, indices);
+    const lost = this.#lost(host, devices);
     const isSaid = allPorts(host).some(({ guest }) => guest !== undefined);
-    if (isSaid || (refused === undefined && lost.size === 0 && !this.#isUnheard(host, earlier))) {
-      this.#before = { host, indices };
+    if (isSaid || (refused === undefined && lost.size === 0 && !this.#isUnheard(host, inhabited))) {
+      this.#before = { host, devices, hasGuests: isSaid };
       return host;
     }
     if (this.#before === undefined) {
@@ -37,23 +36,27 @@ export class RememberedGuests {
   }
 
   /** Just started, and nobody names a guest where there were some: somebody who could is not there yet. */
-  #isUnheard(host: Host, earlier: () => Host | undefined): boolean {
-    if (this.#before !== undefined) return false;
-    const names = new Set(allPorts(host).map(({ name }) => name));
-    const then = earlier();
-    return then !== undefined && allPorts(then).some(({ name, guest }) => guest !== undefined && names.has(name));
+  #isUnheard(host: Host, inhabited: ReadonlySet<string>): boolean {
+    return this.#before === undefined && allPorts(host).some(({ name }) => inhabited.has(name));
   }
 
   /** Ports whose guest was known, which are the same devices still, and which nobody names now. */
-  #lost(host: Host, indices: ReadonlyMap<string, number>): ReadonlyMap<string, Port> {
-    const now = new Map(allPorts(host).map((port) => [port.name, port]));
-    const before = this.#before === undefined ? [] : allPorts(this.#before.host);
-    const lost = before.filter(({ name, guest }) => {
-      const isSame = indices.has(name) && indices.get(name) === this.#before?.indices.get(name);
-      return guest !== undefined && isSame && now.has(name) && now.get(name)?.guest === undefined;
+  #lost(host: Host, devices: readonly BridgePort[]): ReadonlyMap<string, Port> {
+    if (this.#before?.hasGuests !== true) return new Map();
+    const nameless = new Set(allPorts(host).flatMap(({ name, guest }) => (guest === undefined ? [name] : [])));
+    if (nameless.size === 0) return new Map();
+    const indices = indicesOf(devices);
+    const before = indicesOf(this.#before.devices);
+    const lost = allPorts(this.#before.host).filter(({ name, guest }) => {
+      const isSame = indices.has(name) && indices.get(name) === before.get(name);
+      return guest !== undefined && isSame && nameless.has(name);
     });
     return new Map(lost.map((port) => [port.name, port]));
   }
+}
+
+function indicesOf(devices: readonly BridgePort[]): ReadonlyMap<string, number> {
+  return new Map(devices.map(({ name, index }) => [name, index]));
 }
 
 function withGuests(host: Host, lost: ReadonlyMap<string, Port>, before: Host): Host {

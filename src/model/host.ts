@@ -23,6 +23,8 @@ export type Bridge = {
   readonly name: string;
   readonly ports: readonly Port[];
   readonly stp: boolean;
+  /** Its ports are bound also while no guest is on it: guests that were there may come back. */
+  readonly managed?: true;
   readonly span: Span;
 };
 

@@ -43,7 +43,8 @@ function hostOf(tree: Tree): Host {
 
 function bridgeOf({ key: name, span, value }: Entry): Bridge {
   const ports = entriesOf(childAt(value, 'ports')).map((entry) => portOf(entry, name));
-  return { name, ports, stp: isTrue(childAt(value, 'stp')), span };
+  const managed = isTrue(childAt(value, 'managed')) ? ({ managed: true } as const) : {};
+  return { name, ports, stp: isTrue(childAt(value, 'stp')), ...managed, span };
 }
 
 function portOf({ key: name, span, value }: Entry, bridge: string): Port {

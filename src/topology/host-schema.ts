@@ -33,6 +33,7 @@ const port = z
 const bridge = z
   .strictObject({
     stp: z.boolean().meta({ description: 'The bridge speaks the spanning tree protocol' }).optional(),
+    managed: z.boolean().meta({ description: 'Its ports are bound also while no guest is on it' }).optional(),
     ports: z
       .record(interfaceName, port)
       .meta({ description: 'The ports, in the order in which they were enslaved' })

@@ -1,4 +1,4 @@
-// What `ip -j` and `bridge -j` print (iproute2), as far as it is used here. Unknown fields are passed over; a known field
+// What `ip -j` and `bridge -j fdb` print (iproute2), as far as it is used here. Unknown fields are passed over; a known field
 // of another type means that this is not the output that we know.
 import { z } from 'zod';
 
@@ -12,6 +12,10 @@ const linkInfo = z.object({
     })
     .optional(),
   info_slave_kind: z.string().optional(),
+  /** Of a port of a bridge. */
+  info_slave_data: z
+    .object({ hairpin: z.boolean().optional(), learning: z.boolean().optional(), isolated: z.boolean().optional() })
+    .optional(),
 });
 
 const link = z.object({
@@ -53,14 +57,6 @@ const route = z.object({
   nexthops: z.array(z.object(nextHop)).optional(),
 });
 
-const bridgeLink = z.object({
-  ifname: z.string(),
-  master: z.string().optional(),
-  hairpin: z.boolean().optional(),
-  learning: z.boolean().optional(),
-  isolated: z.boolean().optional(),
-});
-
 const namespace = z.object({
   name: z.string(),
   /** Its number as seen from the current one, if it has one. */
@@ -93,8 +89,8 @@ export const ipLinks = withoutEmpty(link);
 export const ipAddresses = withoutEmpty(interfaceAddresses);
 /** `ip -j route show table main` */
 export const ipRoutes = withoutEmpty(route);
-/** `bridge -j -d link show` */
-export const bridgeLinks = withoutEmpty(bridgeLink);
+/** `ip -j -d addr show`: everything that `link show` prints, and the addresses. */
+export const ipDevices = withoutEmpty(link.extend(interfaceAddresses.shape));
 
 /** `ip -j netns list` */
 export const ipNamespaces = withoutEmpty(namespace);
@@ -110,7 +106,7 @@ export type IpNeighbour = z.output<typeof neighbour>;
 export type IpFdbEntry = z.output<typeof forwardingEntry>;
 export type IpInside = z.output<typeof inside>;
 export type IpLink = z.output<typeof link>;
+export type IpDevice = IpLink & IpAddresses;
 export type IpAddresses = z.output<typeof interfaceAddresses>;
 export type IpRoute = z.output<typeof route>;
 export type IpNamespace = z.output<typeof namespace>;
-export type BridgeLink = z.output<typeof bridgeLink>;

@@ -1,13 +1,13 @@
-// The output of ip and bridge -> Host. Of guests they know only network namespaces that have a name: a container. Its MAC
+// The output of ip -> Host. Of guests they know only network namespaces that have a name: a container. Its MAC
 // is not taken from there, since whoever is inside can change it. What has a name that we cannot handle is kept out, and
 // so has no policy: closed.
 import { type Checked, type Diagnostic, error, type Span, warning } from '../model/diagnostic.ts';
-import type { Bridge, Host, HostInterface, Port, Route } from '../model/host.ts';
+import type { Host, HostInterface, Port, Route } from '../model/host.ts';
 import { type Prefix, parseIp, parsePrefix } from '../model/ip.ts';
 import { isGroupMac, type Mac, parseMac } from '../model/mac.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { readInterface, readName } from '../yaml/words.ts';
-import type { BridgeLink, IpAddresses, IpLink, IpNamespace, IpRoute } from './ip-json.ts';
+import type { IpAddresses, IpLink, IpNamespace, IpRoute } from './ip-json.ts';
 
 /** Live facts have no place in a text. */
 export const hostSpan: Span = { file: '<host>', line: 1, column: 1 };
@@ -16,7 +16,6 @@ export type LiveFacts = {
   readonly links: readonly IpLink[];
   readonly addresses: readonly IpAddresses[];
   readonly routes: readonly IpRoute[];
-  readonly bridgeLinks: readonly BridgeLink[];
   readonly namespaces: readonly IpNamespace[];
   readonly sysctls: Readonly<Record<string, string>>;
 };
@@ -24,13 +23,20 @@ export type LiveFacts = {
 /** Always has a value. Bridges and ports stand by ifindex: in which order ports were enslaved cannot be seen. */
 export function hostFromIp(facts: LiveFacts, name: string): Checked<Host> {
   const all = facts.links.toSorted((a, b) => a.ifindex - b.ifindex);
-  const usable = all.filter(({ ifname }) => 'value' in readInterface(ifname));
+  const usable = all.filter(hasUsableName);
   const links: Links = new Map(usable.map((link) => [link.ifname, link]));
+  const ports = Map.groupBy(usable.filter(isPort), ({ master }) => master ?? '');
+  const namespaces = namespacesOf(facts);
   return {
     value: {
       name: 'value' in readName(name) ? name : 'host',
-      bridges: usable.filter(isBridge).map((bridge) => bridgeOf(bridge, links, namespacesOf(facts))),
-      interfaces: interfacesOf(links, facts.addresses),
+      bridges: usable.filter(isBridge).map((bridge) => ({
+        name: bridge.ifname,
+        ports: (ports.get(bridge.ifname) ?? []).map((link) => portOf(link, bridge.ifname, links, namespaces)),
+        stp: (bridge.linkinfo?.info_data?.stp_state ?? 0) > 0,
+        span: hostSpan,
+      })),
+      interfaces: interfacesOf(usable, links, facts.addresses),
       routes: facts.routes.flatMap((route) => routeOf(route, links)),
       sysctls: facts.sysctls,
       guests: [],
@@ -39,11 +45,23 @@ export function hostFromIp(facts: LiveFacts, name: string): Checked<Host> {
   };
 }
 
-function isBridge({ linkinfo }: IpLink): boolean {
+/** What was made of a device is kept with it: on a host with thousands of them few change from one look to the next. */
+const usableNames = new WeakMap<IpLink, boolean>();
+const plainPorts = new WeakMap<IpLink, Port>();
+
+function hasUsableName(link: IpLink): boolean {
+  const known = usableNames.get(link);
+  if (known !== undefined) return known;
+  const isUsable = 'value' in readInterface(link.ifname);
+  usableNames.set(link, isUsable);
+  return isUsable;
+}
+
+export function isBridge({ linkinfo }: IpLink): boolean {
   return linkinfo?.info_kind === 'bridge';
 }
 
-function isPort({ linkinfo, master }: IpLink): boolean {
+export function isPort({ linkinfo, master }: IpLink): boolean {
   return master !== undefined && linkinfo?.info_slave_kind === 'bridge';
 }
 
@@ -53,13 +71,15 @@ function nameFaults(links: readonly IpLink[], name: string): readonly Diagnostic
     ...('fault' in host
       ? [warning(host.fault.code, host.fault.message, hostSpan, { hint: "it is called 'host' here" })]
       : []),
-    ...links.flatMap(({ ifname, master }) => {
-      const read = readInterface(ifname);
-      if ('value' in read) return [];
-      const place = master === undefined ? '' : `, a port of ${quoted(master)},`;
-      const message = `the interface ${quoted(ifname)}${place} is left out: the name cannot be used in rules`;
-      return [error('bad-interface', message, hostSpan, { hint: read.fault.hint ?? '' })];
-    }),
+    ...links
+      .filter((link) => !hasUsableName(link))
+      .flatMap(({ ifname, master }) => {
+        const read = readInterface(ifname);
+        if ('value' in read) return [];
+        const place = master === undefined ? '' : `, a port of ${quoted(master)},`;
+        const message = `the interface ${quoted(ifname)}${place} is left out: the name cannot be used in rules`;
+        return [error('bad-interface', message, hostSpan, { hint: read.fault.hint ?? '' })];
+      }),
   ];
 }
 
@@ -73,16 +93,12 @@ function namespacesOf({ namespaces }: LiveFacts): Namespaces {
   return new Map(usable.flatMap(({ name, id }) => (typeof id === 'number' && id >= 0 ? [[id, name] as const] : [])));
 }
 
-function bridgeOf({ ifname: name, linkinfo }: IpLink, links: Links, namespaces: Namespaces): Bridge {
-  const ports = [...links.values()].filter((link) => isPort(link) && link.master === name);
-  const stp = (linkinfo?.info_data?.stp_state ?? 0) > 0;
-  return { name, ports: ports.map((link) => portOf(link, name, links, namespaces)), stp, span: hostSpan };
-}
-
 function portOf(link: IpLink, bridge: string, links: Links, namespaces: Namespaces): Port {
+  const known = plainPorts.get(link);
+  if (known !== undefined) return known;
   const peer = peerOf(link, links);
   const guest = link.linkinfo?.info_kind === 'veth' ? namespaces.get(link.link_netnsid ?? -1) : undefined;
-  return {
+  const port = {
     name: link.ifname,
     bridge,
     ...(peer === undefined ? {} : { peer }),
@@ -90,6 +106,9 @@ function portOf(link: IpLink, bridge: string, links: Links, namespaces: Namespac
     uplink: isUplink(link),
     span: hostSpan,
   };
+  // a cable is what the other end makes of it
+  if (link.linkinfo?.info_kind !== 'veth') plainPorts.set(link, port);
+  return port;
 }
 
 /** Devices that lead out of this host; a physical device has no kind at all. */
@@ -107,9 +126,13 @@ function peerOf(link: IpLink, links: Links): string | undefined {
 }
 
 /** A bridge device is one of them only if it has an address. */
-function interfacesOf(links: Links, addresses: readonly IpAddresses[]): readonly HostInterface[] {
+function interfacesOf(
+  usable: readonly IpLink[],
+  links: Links,
+  addresses: readonly IpAddresses[],
+): readonly HostInterface[] {
   const byName = new Map(addresses.map(({ ifname, addr_info }) => [ifname, addr_info.flatMap(prefixOf)]));
-  return [...links.values()]
+  return usable
     .filter((link) => !isPort(link) && link.link_type !== 'loopback' && !isBonded(link))
     .filter((link) => !isBridge(link) || (byName.get(link.ifname) ?? []).length > 0)
     .map((link) => interfaceOf(link, byName.get(link.ifname) ?? [], links));
@@ -160,14 +183,22 @@ function unmodelledRoute({ type = 'unicast', via, dst }: IpRoute): string | unde
   return via === undefined ? undefined : `the route to ${dst} by ${via.host}`;
 }
 
+function isOddPort(link: IpLink): boolean {
+  const { hairpin, learning, isolated } = link.linkinfo?.info_slave_data ?? {};
+  return isPort(link) && (hairpin === true || learning === false || isolated === true);
+}
+
 /** Settings with which frames go other ways than the simulation and the proof assume. */
-function notModelled(links: readonly IpLink[], { bridgeLinks, routes }: LiveFacts): readonly Diagnostic[] {
+function notModelled(links: readonly IpLink[], { routes }: LiveFacts): readonly Diagnostic[] {
   const bridges = links.filter((link) => isBridge(link) && (link.linkinfo?.info_data?.vlan_filtering ?? 0) > 0);
-  const ports = bridgeLinks.flatMap(({ ifname, hairpin, learning, isolated }) => [
-    ...(hairpin === true ? [`port ${quoted(ifname)} sends frames back (hairpin)`] : []),
-    ...(learning === false ? [`port ${quoted(ifname)} does not learn addresses`] : []),
-    ...(isolated === true ? [`port ${quoted(ifname)} is isolated`] : []),
-  ]);
+  const ports = links.filter(isOddPort).flatMap(({ ifname, linkinfo }) => {
+    const { hairpin, learning, isolated } = linkinfo?.info_slave_data ?? {};
+    return [
+      ...(hairpin === true ? [`port ${quoted(ifname)} sends frames back (hairpin)`] : []),
+      ...(learning === false ? [`port ${quoted(ifname)} does not learn addresses`] : []),
+      ...(isolated === true ? [`port ${quoted(ifname)} is isolated`] : []),
+    ];
+  });
   return [
     ...bridges.map(({ ifname }) => `bridge ${quoted(ifname)} filters VLANs`),
     ...ports,

@@ -57,8 +57,8 @@ function named<T extends { readonly name: string }>(things: readonly T[], plain:
   return new Map(things.map((thing) => [thing.name, plain(thing)]));
 }
 
-function plainBridge({ stp, ports }: Bridge): object {
-  return { ...(stp ? { stp } : {}), ports: named(ports, plainPort) };
+function plainBridge({ stp, managed, ports }: Bridge): object {
+  return { ...(stp ? { stp } : {}), ...(managed ? { managed } : {}), ports: named(ports, plainPort) };
 }
 
 function plainPort({ guest, mac, peer, uplink }: Port): object {

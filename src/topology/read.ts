@@ -1,5 +1,5 @@
-// The live host: asks ip, bridge, /proc/sys and libvirt, in the current network namespace. It changes nothing.
-import { readFile } from 'node:fs/promises';
+// The live host: asks ip, /proc/sys and libvirt, in the current network namespace. It changes nothing.
+import { readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { z } from 'zod';
 import { local } from '../machine/access.ts';
@@ -8,9 +8,10 @@ import { type Checked, warning } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
 import type { AskedAgents } from './asked-agents.ts';
+import { changedFacts, partsOf } from './changed-facts.ts';
 import { withGuests } from './guests.ts';
-import { bridgeLinks, type IpLink, ipAddresses, ipLinks, ipNamespaces, ipRoutes } from './ip-json.ts';
-import { hostFromIp, hostSpan, macOf } from './live.ts';
+import { type IpLink, type IpNamespace, ipDevices, ipNamespaces, ipRoutes } from './ip-json.ts';
+import { hostFromIp, hostSpan, type LiveFacts, macOf } from './live.ts';
 import { readLibvirt } from './read-libvirt.ts';
 
 /** Those that decide whether a frame meets the rules, and who answers for an address. */
@@ -30,16 +31,63 @@ const nobody: AskedAgents = { names: new Set(), macs: new Set(), ports: new Set(
  * bridge either
  */
 export async function readHost(agents: AskedAgents = nobody): Promise<Checked<Host>> {
-  const [links, addresses, routes, bridged, namespaces, sysctls] = await Promise.all([
-    printedBy(ipLinks, 'ip', ['-j', '-d', 'link', 'show']),
-    printedBy(ipAddresses, 'ip', ['-j', 'addr', 'show']),
+  return hostNow(await readFacts(), agents);
+}
+
+/** All devices, routes and settings. @throws HostError as `readHost` */
+export async function readFacts(): Promise<LiveFacts> {
+  const [devices, routes, namespaces, sysctls] = await Promise.all([
+    printedBy(ipDevices, 'ip', ['-j', '-d', 'addr', 'show']),
     printedBy(ipRoutes, 'ip', ['-j', 'route', 'show', 'table', 'main']),
-    printedBy(bridgeLinks, 'bridge', ['-j', '-d', 'link', 'show']),
-    printedBy(ipNamespaces, 'ip', ['-j', 'netns', 'list']),
+    readNamespaces(),
     readSysctls(),
   ]);
-  const plain = hostFromIp({ links, addresses, routes, bridgeLinks: bridged, namespaces, sysctls }, hostname());
-  return withLibvirt(plain, links, agents);
+  const [links, addresses] = partsOf(devices);
+  return { links, addresses, routes, namespaces, sysctls };
+}
+
+/** The host with its guests: asks libvirt, who is behind which port. @throws HostError as `readHost` */
+export function hostNow(facts: LiveFacts, agents: AskedAgents): Promise<Checked<Host>> {
+  return withLibvirt(hostFromIp(facts, hostname()), facts.links, agents);
+}
+
+/** More than so many are read with all others. */
+const mostNames = 32;
+
+/** `ip` takes each line of a batch for a command; a name of ours is one word of it. */
+const plainName = /^[A-Za-z0-9_.-]{1,15}$/;
+
+/**
+ * The facts as they are now, when only these devices changed since. Undefined when all has to be read.
+ * @throws HostError as `readHost`
+ */
+export async function readChanged(facts: LiveFacts, names: ReadonlySet<string>): Promise<LiveFacts | undefined> {
+  if (names.size > mostNames || ![...names].every((name) => plainName.test(name))) return undefined;
+  const lines = [...[...names].map((name) => `addr show dev ${name}`), 'route show table main', ''];
+  const [ran, namespaces, sysctls] = await Promise.all([
+    run(local, 'ip', ['-j', '-d', '-force', '-batch', '-'], { input: lines.join('\n') }),
+    readNamespaces(),
+    readSysctls(),
+  ]);
+  const printed = ran.stdout
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+  const devices = ipDevices.safeParse(printed.slice(0, -1).flatMap((line) => jsonOf(line, 'ip -batch')));
+  const routes = ipRoutes.safeParse(jsonOf(printed.at(-1) ?? '', 'ip -batch'));
+  // whatever else it complains of, and a name that is another device's second one, is not for us to understand
+  const missing = ran.said.match(/^Device "[^"]+" does not exist\.$/gm)?.length ?? 0;
+  const complaints = ran.said.split('\n').filter((line) => line !== '' && !/^Command failed -:\d+$/.test(line)).length;
+  if (!devices.success || !routes.success || printed.length !== names.size - missing + 1 || complaints !== missing) {
+    return undefined;
+  }
+  return changedFacts(facts, names, { devices: devices.data, routes: routes.data, namespaces, sysctls });
+}
+
+/** Where no network namespace has a name, there is nobody to ask. */
+async function readNamespaces(): Promise<readonly IpNamespace[]> {
+  const names = await readdir('/var/run/netns').catch(() => []);
+  return names.length === 0 ? [] : printedBy(ipNamespaces, 'ip', ['-j', 'netns', 'list']);
 }
 
 async function withLibvirt(

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Follower } from '../../src/apply/follow/follower.ts';
+import { followerSeed } from '../../src/apply/follow/follower-seed.ts';
 import { type Target, targetOfText } from '../../src/apply/target.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import type { Host, Port } from '../../src/model/host.ts';
@@ -148,8 +149,9 @@ function followed(
   const policy = parsePolicy(written.policyText, 'policy');
   const begun = targetOfText(written, first, {});
   if (begun.value === undefined || policy.value === undefined) return;
+  // as it comes from the process that compiled it
   const fresh = (target: Target, diagnostics: readonly Diagnostic[]) =>
-    new Follower(target, policy.value ?? never(), diagnostics);
+    new Follower(structuredClone(followerSeed(target, policy.value ?? never(), diagnostics)), target.host);
   let target = begun.value;
   let follower = fresh(target, begun.diagnostics);
   let host = first;

@@ -3,16 +3,16 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { applyTarget } from '../../src/apply/live/apply.ts';
-import { refreshRules } from '../../src/apply/live/refresh.ts';
+import { type Reckoning, refreshRules } from '../../src/apply/live/refresh.ts';
 import { makeStateDirectory } from '../../src/apply/live/state.ts';
 import { readStatus } from '../../src/apply/live/status.ts';
+import type { Target } from '../../src/apply/target.ts';
 import type { Host } from '../../src/model/host.ts';
-import type { Ruleset } from '../../src/model/ruleset.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
 import { hostWith, LiveHost } from './live-host.ts';
 
-async function refreshed(live: LiveHost, host: Host, known?: Ruleset) {
-  const result = await refreshRules(live.site, host, known);
+async function refreshed(live: LiveHost, host: Host, from?: Reckoning) {
+  const result = await refreshRules(live.site, host, from);
   assert.ok(result);
   return result;
 }
@@ -24,16 +24,38 @@ suite('guests come and go', { skip: needsRoot }, () => {
     await live.applyHere('ssh');
     const both = await live.digest();
     const since = (await readStatus(live.site, hostWith(['g1', 'g2']))).current?.loadedAt;
-    let known: Ruleset | undefined;
+    let from: Reckoning = 'as listed';
     for (const ports of [['g1'], ['g1', 'g2'], ['g1', 'g2', 'g3'], ['g1', 'g2']]) {
-      const { target, changed, elementsOnly } = await refreshed(live, hostWith(ports), known);
+      const { changed, elementsOnly } = await refreshed(live, hostWith(ports), from);
       assert.ok(changed && elementsOnly, `${ports.join()}: ${changed} ${elementsOnly}`);
       assert.deepEqual((await readStatus(live.site, hostWith(ports))).drift, []);
-      known = target.ruleset;
+      from = 'as kept';
     }
     assert.equal(await live.digest(), both);
     assert.equal((await readStatus(live.site, hostWith(['g1', 'g2']))).current?.loadedAt, since);
-    assert.equal((await refreshed(live, hostWith(['g1', 'g2']), known)).changed, false);
+    assert.equal((await refreshed(live, hostWith(['g1', 'g2']), 'as kept')).changed, false);
+  });
+
+  test('a bridge whose last guest went stays closed to who comes next; without that guest in the policy it does not', async (t) => {
+    const live = await LiveHost.build();
+    t.after(() => live.close());
+    await live.applyHere('ssh');
+    const bridges = ({ list }: Target): readonly string[] => list.ground.bridges.map(({ name }) => name);
+    for (const ports of [[], ['x9'], ['g1', 'x9'], ['x9']]) {
+      const { target } = await refreshed(live, hostWith(ports));
+      assert.deepEqual(bridges(target), ['br0'], ports.join());
+      const closed = target.list.ground.bridges
+        .flatMap((bridge) => bridge.ports)
+        .filter(({ kind }) => kind === 'closed');
+      assert.deepEqual(
+        closed.map(({ name }) => name),
+        ports.filter((name) => name === 'x9'),
+      );
+      assert.deepEqual((await readStatus(live.site, hostWith(ports))).drift, []);
+    }
+    const empty = live.file('nobody.yaml', 'guests: {}\nallow: []\ndhcp: none\n');
+    await live.mustRun(['apply', '--policy', empty, '--no-confirm']);
+    assert.deepEqual(bridges((await refreshed(live, hostWith(['x9']))).target), []);
   });
 
   test('what somebody changed is put right', async (t) => {
@@ -74,9 +96,9 @@ suite('guests come and go', { skip: needsRoot }, () => {
     const live = await LiveHost.build();
     t.after(() => live.close());
     await live.applyHere('ssh');
-    const { target } = await refreshed(live, hostWith(['g1']));
+    await refreshed(live, hostWith(['g1']));
     await mustRun(live.namespace, 'nft', ['flush', 'ruleset']);
-    await assert.rejects(refreshRules(live.site, hostWith(['g1', 'g2']), target.ruleset), { code: 'load-refused' });
+    await assert.rejects(refreshRules(live.site, hostWith(['g1', 'g2']), 'as kept'), { code: 'load-refused' });
     assert.equal((await refreshed(live, hostWith(['g1', 'g2']))).changed, true);
     assert.deepEqual((await readStatus(live.site, hostWith(['g1', 'g2']))).drift, []);
   });

@@ -60,18 +60,18 @@ describe('who is behind a port while libvirt does not say it', () => {
   for (const [title, after, devices, refuses, wanted] of rows) {
     test(title, () => {
       const remembered = new RememberedGuests();
-      remembered.complete(hostOf('vnet0=web vnet1=db'), devicesOf('vnet0:7 vnet1:8'), [], () => undefined);
-      const host = remembered.complete(hostOf(after), devicesOf(devices), refuses ? refused : [], () => undefined);
+      remembered.complete(hostOf('vnet0=web vnet1=db'), devicesOf('vnet0:7 vnet1:8'), [], new Set());
+      const host = remembered.complete(hostOf(after), devicesOf(devices), refuses ? refused : [], new Set());
       assert.equal(shown(host), wanted);
     });
   }
 
   test('just started, and libvirtd is not there: the rules stay as they are', () => {
-    const complete = (earlier: Host | undefined, diagnostics = [] as typeof refused) =>
-      new RememberedGuests().complete(hostOf('vnet0'), devicesOf('vnet0:7'), diagnostics, () => earlier);
-    assert.throws(() => complete(hostOf('vnet0=web')), /the rules stay as they are/);
-    assert.throws(() => complete(undefined, refused), /the rules stay as they are/);
-    assert.equal(shown(complete(hostOf('vnet0'))), 'vnet0=-', 'a host that never had libvirt');
-    assert.equal(shown(complete(undefined)), 'vnet0=-');
+    const complete = (inhabited: readonly string[], diagnostics = [] as typeof refused) =>
+      new RememberedGuests().complete(hostOf('vnet0'), devicesOf('vnet0:7'), diagnostics, new Set(inhabited));
+    assert.throws(() => complete(['vnet0']), /the rules stay as they are/);
+    assert.throws(() => complete([], refused), /the rules stay as they are/);
+    assert.equal(shown(complete(['vnet1'])), 'vnet0=-', 'a host that never had libvirt');
+    assert.equal(shown(complete([])), 'vnet0=-');
   });
 });

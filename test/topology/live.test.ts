@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Diagnostic, printDiagnostic } from '../../src/model/diagnostic.ts';
 import { parseHost } from '../../src/topology/host-file.ts';
-import { bridgeLinks, ipAddresses, ipLinks, ipRoutes } from '../../src/topology/ip-json.ts';
+import { ipAddresses, ipLinks, ipRoutes } from '../../src/topology/ip-json.ts';
 import { hostFromIp, hostSpan, type LiveFacts } from '../../src/topology/live.ts';
 import { printHost } from '../../src/topology/print-host.ts';
 import { assertGolden, goldenText } from '../yaml/golden.ts';
@@ -16,7 +16,6 @@ function recorded(name: string): LiveFacts {
     links: ipLinks.parse(json('links')),
     addresses: ipAddresses.parse(json('addresses')),
     routes: ipRoutes.parse(json('routes')),
-    bridgeLinks: bridgeLinks.parse(json('bridge-links')),
     namespaces: [],
     sysctls: { 'net.ipv4.ip_forward': '1' },
   };

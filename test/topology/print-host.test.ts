@@ -81,6 +81,7 @@ const host: fc.Arbitrary<Host> = fc
     gateway: fc.option(ip4, { nil: undefined }),
     sysctls: fc.array(fc.tuple(sysctlName, sysctlValue), { maxLength: 3 }),
     stp: fc.boolean(),
+    managed: fc.boolean(),
   })
   .map(({ names, kinds, macs, ...rest }) => {
     const cards = names.map(
@@ -95,10 +96,11 @@ type Rest = {
   gateway: Route['via'];
   sysctls: readonly (readonly [string, string])[];
   stp: boolean;
+  managed: boolean;
 };
 
 /** A third of the names are bridges, half are ports, the others interfaces; neighbours of kind `pair` are cabled. */
-function hostOf(cards: readonly Card[], { name, prefixes, gateway, sysctls, stp }: Rest): Host {
+function hostOf(cards: readonly Card[], { name, prefixes, gateway, sysctls, stp, managed }: Rest): Host {
   const bridgeNames = cards.filter((_, index) => index % 6 < 2).map((card) => card.name);
   const others = cards.filter((_, index) => index % 6 >= 2);
   const peers = peersOf(others);
@@ -113,7 +115,13 @@ function hostOf(cards: readonly Card[], { name, prefixes, gateway, sysctls, stp 
   return {
     name,
     bridges: bridgeNames.map(
-      (bridge): Bridge => ({ name: bridge, ports: ports.filter((port) => port.bridge === bridge), stp, span }),
+      (bridge): Bridge => ({
+        name: bridge,
+        ports: ports.filter((port) => port.bridge === bridge),
+        stp,
+        ...(managed ? { managed } : {}),
+        span,
+      }),
     ),
     interfaces,
     routes: prefixes.map((to) => ({

@@ -8,14 +8,15 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Host, Port } from '../../model/host.ts';
 import { listIps, ofFamily } from '../../model/ip-set.ts';
 import type { Policy } from '../../model/policy.ts';
-import { type Ground, type GroundPort, type RuleList, rulesOf } from '../../model/rule-list.ts';
+import { type GroundPort, type RuleList, rulesOf } from '../../model/rule-list.ts';
 import type { TableChanges } from '../../nft/changes.ts';
 import { allowChain } from '../../nft/entrances.ts';
 import { lowerNft } from '../../nft/lower.ts';
 import { portChain, ruleChain } from '../../nft/parts.ts';
 import { printMoves } from '../../nft/print-moves.ts';
 import { listChanges, type PortChange } from '../rule-changes.ts';
-import type { Manner, Target } from '../target.ts';
+import type { Manner } from '../target.ts';
+import { bridgesOf, type FollowerSeed } from './follower-seed.ts';
 import { hostChanges } from './host-changes.ts';
 import { LoadedRules, type Own } from './loaded-rules.ts';
 import { PortIndex, PortsOfBoth } from './port-index.ts';
@@ -64,17 +65,14 @@ export class Follower {
   readonly #bridges: string;
   #diagnostics: readonly Diagnostic[];
 
-  /**
-   * @param target what is loaded; with the back end nft
-   * @param policy as it is written, not settled
-   */
-  constructor({ arp, host, list, ruleset, numbering }: Target, policy: Policy, diagnostics: readonly Diagnostic[]) {
+  /** @param host that the loaded rules were made for */
+  constructor({ arp, policy, rules, numbers, bridges, diagnostics }: FollowerSeed, host: Host) {
     this.#arp = arp;
     this.#whole = wholePolicy(policy, host);
-    this.#rules = new LoadedRules(ruleset, addressesOf(list.ground));
-    this.#numbers = new Map(Object.entries(numbering));
+    this.#rules = new LoadedRules(rules);
+    this.#numbers = new Map(numbers);
     this.#next = highest(this.#numbers) + 1;
-    this.#bridges = bridgesOf(list);
+    this.#bridges = bridges;
     this.#ports = new PortIndex(host);
     this.#host = host;
     this.#diagnostics = diagnostics;
@@ -156,10 +154,6 @@ export class Follower {
 
 type Small = { readonly list: RuleList; readonly fresh: Numbering; readonly diagnostics: readonly Diagnostic[] };
 
-function bridgesOf({ ground }: RuleList): string {
-  return ground.bridges.map(({ name }) => name).join(' ');
-}
-
 function highest(numbers: ReadonlyMap<string, number>): number {
   let most = 0;
   for (const number of numbers.values()) most = Math.max(most, number);
@@ -170,11 +164,6 @@ function highest(numbers: ReadonlyMap<string, number>): number {
 function areGuestPorts({ ports }: Subjects, known: PortsOfBoth, { bridges }: Host): boolean {
   const peers = new Set(bridges.flatMap((bridge) => bridge.ports.flatMap(({ peer }) => peer ?? [])));
   return [...ports].every((name) => !peers.has(name) && !known.named(name).some(isBorder));
-}
-
-function addressesOf({ bridges }: Ground): ReadonlySet<bigint> {
-  const sets = bridges.flatMap(({ ports }) => ports.map(({ own }) => own?.ips ?? []));
-  return new Set(sets.flatMap((ips) => listIps(ofFamily(ips, 4)).map(({ bits }) => bits)));
 }
 
 /** What the few may be called by, before and after. */

@@ -27,7 +27,7 @@ export function hostChanges(before: Host, after: Host, ports: PortIndex): HostCh
   const count = after.bridges.reduce((sum, bridge) => sum + bridge.ports.length, 0);
   if (names.size !== count) return undefined;
   const here = new Set(now.map(({ name }) => name));
-  const was = ports.all().filter(({ name }) => here.has(name) || !names.has(name));
+  const was = ports.filter(({ name }) => here.has(name) || !names.has(name));
   return { was, now, guests: changedGuests(before.guests, after.guests) };
 }
 
@@ -50,6 +50,7 @@ function withoutSpan<T extends { readonly span: unknown }>({ span: _where, ...fa
 }
 
 function isSamePort(a: Port, b: Port): boolean {
+  if (a === b) return true;
   return a.bridge === b.bridge && a.peer === b.peer && a.guest === b.guest && a.mac === b.mac && a.uplink === b.uplink;
 }
 

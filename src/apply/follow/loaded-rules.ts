@@ -1,23 +1,14 @@
 // The rules that are loaded, as keys of elements and texts of chains: little enough to keep for thousands of guests, and
 // enough to say what a change of a small host's rules is in the large one's. What does not fit is never guessed.
 import type { NumberRange } from '../../model/field.ts';
-import type { Chain, Element, NamedSet, Ruleset, TableFamily, VerdictMap } from '../../model/ruleset.ts';
+import type { Chain, Element, NamedSet, TableFamily, VerdictMap } from '../../model/ruleset.ts';
 import { isSameTree } from '../../model/stable-text.ts';
 import type { TableChanges } from '../../nft/changes.ts';
 import { elementKey } from '../../nft/values.ts';
 import { AddressRow } from './address-row.ts';
 import { type RowStates, rowStates } from './row-states.ts';
-import {
-  type ChainFacts,
-  chainText,
-  type Entry,
-  entryIn,
-  entryKey,
-  type Row,
-  type RuleFacts,
-  rowOf,
-  ruleFacts,
-} from './rule-facts.ts';
+import { type ChainFacts, chainText, type Entry, entryIn, entryKey, type Row, type RuleFacts } from './rule-facts.ts';
+import type { LoadedSet, RulesSeed } from './rules-seed.ts';
 
 /** What nobody else's rules can name: of the ports and guests that the change is about. */
 export type Own = {
@@ -32,13 +23,6 @@ export type Own = {
   readonly bound: { readonly before: ReadonlySet<bigint>; readonly after: ReadonlySet<bigint> };
 };
 
-type LoadedSet = {
-  readonly family: TableFamily;
-  readonly set: NamedSet | VerdictMap;
-  readonly isMap: boolean;
-  readonly keys: Set<string>;
-};
-
 type Moves = { readonly lost: Map<string, Entry[]>; readonly gained: Map<string, Entry[]> };
 
 export class LoadedRules {
@@ -47,19 +31,11 @@ export class LoadedRules {
   readonly #rows = new Map<string, Map<string, AddressRow>>();
   readonly #chains: Map<string, string>;
 
-  /** @param guests their addresses, which stand one by one */
-  constructor(ruleset: Ruleset, guests: ReadonlySet<bigint>) {
-    const { sets, chains } = ruleFacts(ruleset);
-    this.#sets = new Map(
-      [...sets].map(([key, { family, set, isMap, entries }]) => [
-        key,
-        { family, set, isMap, keys: new Set(entries.keys()) },
-      ]),
-    );
-    this.#chains = new Map([...chains].map(([key, chain]) => [key, chainText(chain)]));
-    for (const [base, partner] of intervalSets(this.#sets)) {
-      const entries = [...(sets.get(base)?.entries.values() ?? []), ...(sets.get(partner)?.entries.values() ?? [])];
-      this.#rows.set(base, rowsOf(entries, base === partner ? noGuests : guests));
+  constructor({ sets, chains, rows }: RulesSeed) {
+    this.#sets = sets;
+    this.#chains = new Map(chains);
+    for (const [base, ranges] of rows) {
+      this.#rows.set(base, new Map([...ranges].map(([key, some]) => [key, new AddressRow(some)])));
     }
   }
 
@@ -264,27 +240,6 @@ type ChainChange = {
 };
 
 const noGuests: ReadonlySet<bigint> = new Set();
-
-/** Each with the set that holds its ranges: another one beside it, or itself. */
-function intervalSets(sets: ReadonlyMap<string, LoadedSet>): readonly (readonly [string, string])[] {
-  return [...sets].flatMap(([key, { set }]) => {
-    if (sets.has(`${key}_net`)) return [[key, `${key}_net`] as const];
-    const isPartner = key.endsWith('_net') && sets.has(key.slice(0, -4));
-    return set.interval && set.types.length === 1 && !isPartner ? [[key, key] as const] : [];
-  });
-}
-
-function rowsOf(entries: readonly Entry[], guests: ReadonlySet<bigint>): Map<string, AddressRow> {
-  const ranges = new Map<string, NumberRange[]>();
-  for (const entry of entries) {
-    const { row, ips } = rowOf(entry);
-    if (ips.first === ips.last && guests.has(ips.first)) continue;
-    const known = ranges.get(row.key);
-    if (known === undefined) ranges.set(row.key, [ips]);
-    else known.push(ips);
-  }
-  return new Map([...ranges].map(([key, some]) => [key, new AddressRow(some)]));
-}
 
 function add(moves: Map<string, Entry[]>, key: string, entry: Entry): void {
   const known = moves.get(key);

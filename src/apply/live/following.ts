@@ -2,23 +2,22 @@
 // single guest changes costs as much as that guest; everything else is done by refresh.ts.
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Host } from '../../model/host.ts';
-import type { GroundPort } from '../../model/rule-list.ts';
+import type { Ground, GroundPort } from '../../model/rule-list.ts';
 import { isElementsOnly } from '../../nft/changes.ts';
-import { parsePolicy } from '../../policy/parse-policy.ts';
 import { Follower, type Step } from '../follow/follower.ts';
+import { keepManaged, managedByName } from '../kept-bridges.ts';
 import { refusalOf } from '../refusal.ts';
 import type { PortChange } from '../rule-changes.ts';
 import { printSince } from '../since.ts';
-import type { Target } from '../target.ts';
+import { type Anew, type Basis, refreshAnew } from './anew.ts';
 import { giveMemoryBack } from './give-back.ts';
 import { loadFile } from './kernel.ts';
 import { LoadRefused } from './load-refused.ts';
 import { withLock } from './lock.ts';
 import { readPending } from './pending.ts';
-import { refreshLocked } from './refresh.ts';
 import { addSince, removeSince, sinceNumbers } from './since.ts';
 import type { Site } from './site.ts';
-import { addNumbers, confirmedId, type Generation, readGenerationFile } from './state.ts';
+import { addNumbers, confirmedId, readGenerationFile } from './state.ts';
 
 export type Followed = {
   readonly changed: boolean;
@@ -29,7 +28,7 @@ export type Followed = {
   /** Those ports as they are now. */
   readonly now?: readonly GroundPort[];
   /** When everything was made anew. */
-  readonly target?: Target;
+  readonly ground?: Ground;
   readonly diagnostics: readonly Diagnostic[];
 };
 
@@ -38,16 +37,16 @@ const quietMs = 1_000;
 /** More would make the boot slow, and the directory long: all of it is written anew then. */
 const mostSince = 500;
 
-/** The generation that the follower goes on from. */
-type Basis = { readonly generation: Generation; readonly last: number };
-
 export class Following {
   readonly #site: Site;
+  readonly #anew: (host: Host) => Promise<Anew | undefined>;
   #follower: Follower | undefined;
   #basis: Basis | undefined;
 
-  constructor(site: Site) {
+  /** @param anew does what `refreshAnew` does, wherever */
+  constructor(site: Site, anew = (host: Host): Promise<Anew | undefined> => refreshAnew(site, host)) {
     this.#site = site;
+    this.#anew = anew;
   }
 
   /** Somebody else may have changed what is loaded: the next time the kernel is asked. */
@@ -61,25 +60,24 @@ export class Following {
    * @returns undefined when nothing was ever applied
    * @throws LoadRefused, and nothing was changed; HostError 'policy' when the policy does not fit the host at all
    */
-  refresh(host: Host): Promise<Followed | undefined> {
-    return withLock(this.#site.state, this.#site.command, async () => {
+  async refresh(host: Host): Promise<Followed | undefined> {
+    const followed = await withLock(this.#site.state, this.#site.command, async () => {
       const step = this.#step(host);
-      return step === undefined ? this.#refreshWhole(host) : this.#load(step, host);
+      return step === undefined ? undefined : this.#load(step, host);
     });
+    return followed ?? this.#refreshWhole(host);
   }
 
   /** Writes what changed since the generation was written into the generation itself: for when it is quiet. */
   settle(): Promise<Followed | undefined> {
     const host = this.#follower?.host;
     const isDue = host !== undefined && (this.#basis?.last ?? 0) > 0;
-    return isDue
-      ? withLock(this.#site.state, this.#site.command, () => this.#refreshWhole(host))
-      : Promise.resolve(undefined);
+    return isDue ? this.#refreshWhole(host) : Promise.resolve(undefined);
   }
 
   #step(host: Host): Step | undefined {
     if (this.#follower === undefined || !this.#isBasis()) return undefined;
-    const step = this.#follower.step(host);
+    const step = this.#follower.step(keepManaged(host, managedByName(this.#follower.host)));
     if (step === undefined) this.forget();
     return step;
   }
@@ -117,26 +115,18 @@ export class Following {
     throw new LoadRefused(refusalOf({ tool: 'nft', text: step.text }, result.said, step.list, policyFile));
   }
 
+  /** Takes the lock for itself: whoever is quicker than it is found in the generation. */
   async #refreshWhole(host: Host): Promise<Followed | undefined> {
     this.forget();
-    const refreshed = await refreshLocked(this.#site, host);
-    if (refreshed === undefined) return undefined;
-    const { target, changed, elementsOnly, diagnostics } = refreshed;
-    this.#begin(target, diagnostics);
+    const anew = await this.#anew(host);
+    if (anew === undefined) return undefined;
+    const { begun, ...followed } = anew;
+    if (begun !== undefined) {
+      this.#follower = new Follower(begun.seed, keepManaged(host, new Set(begun.managed)));
+      this.#basis = begun.basis;
+    }
     // what was compiled is still in somebody's hands
     setTimeout(giveMemoryBack, quietMs).unref();
-    return { changed, elementsOnly, target, diagnostics };
-  }
-
-  /** Only what is confirmed, and only by nft, is followed step by step. */
-  #begin(target: Target, diagnostics: readonly Diagnostic[]): void {
-    const { state } = this.#site;
-    const id = confirmedId(state);
-    const policy = parsePolicy(target.policyText, target.policy.file).value;
-    if (target.backend !== 'nft' || id === undefined || policy === undefined || readPending(state) !== undefined)
-      return;
-    const generation = readGenerationFile(state, id);
-    this.#follower = new Follower(target, policy, diagnostics);
-    this.#basis = { generation, last: sinceNumbers(state, generation).at(-1) ?? 0 };
+    return followed;
   }
 }

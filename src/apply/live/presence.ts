@@ -1,15 +1,18 @@
 // The table of devices that were looked at, in the kernel: made anew when nobody knows what is there, changed by elements
 // otherwise. It lives as long as somebody follows the host.
 import { join } from 'node:path';
-import { z } from 'zod';
 import type { Access } from '../../machine/access.ts';
 import { failureText, run } from '../../machine/run.ts';
 import { HostError } from '../../model/host-error.ts';
+import type { IpLink } from '../../topology/ip-json.ts';
+import { isPort, type LiveFacts } from '../../topology/live.ts';
 import type { Drift } from '../drift.ts';
 import {
   isPresence,
+  notIn,
   type Presence,
   type PresentPort,
+  portKey,
   presenceTable,
   printPresence,
   printPresenceChanges,
@@ -18,21 +21,25 @@ import { isLocked } from './lock.ts';
 
 export type BridgePort = PresentPort & { readonly bridge: string };
 
-const bridgeLinks = z.array(
-  z.object({ ifindex: z.number(), ifname: z.string(), master: z.string().optional(), state: z.string().optional() }),
-);
+/** Of thousands of devices few change from one look to the next. */
+const known = new WeakMap<IpLink, BridgePort>();
 
-/** Devices on bridges as they are now; those with names that no rule can have are left out. @throws HostError 'tool-failed' */
-export async function readBridgePorts(access: Access): Promise<readonly BridgePort[]> {
-  const argv = ['bridge', '-j', 'link', 'show'] as const;
-  const ran = await run(access, argv[0], argv.slice(1));
-  if (ran.code !== 0) throw new HostError('tool-failed', failureText(access, argv, ran));
-  const text = ran.stdout.toString('utf8').trim();
-  const links = bridgeLinks.safeParse(text === '' ? [] : jsonOf(text));
-  if (!links.success) throw new HostError('unexpected-output', `'${argv.join(' ')}' printed something else`);
-  return links.data.flatMap(({ ifname: name, ifindex: index, master: bridge }) =>
-    bridge !== undefined && /^[A-Za-z0-9_.-]{1,15}$/.test(name) ? [{ name, index, bridge }] : [],
-  );
+/** Devices on bridges; those with names that no rule can have are left out. */
+export function bridgePorts({ links }: Pick<LiveFacts, 'links'>): readonly BridgePort[] {
+  const ports: BridgePort[] = [];
+  for (const link of links) {
+    if (!isPort(link) || link.master === undefined) continue;
+    const port = known.get(link) ?? portOf(link, link.master);
+    if (port !== undefined) ports.push(port);
+  }
+  return ports;
+}
+
+function portOf(link: IpLink, bridge: string): BridgePort | undefined {
+  if (!/^[A-Za-z0-9_.-]{1,15}$/.test(link.ifname)) return undefined;
+  const port = { name: link.ifname, index: link.ifindex, bridge };
+  known.set(link, port);
+  return port;
 }
 
 /** Of the one that follows the host; the lock of a single change is another one. */
@@ -56,8 +63,12 @@ function jsonOf(text: string): unknown {
   }
 }
 
+/** So many that are gone may stay in the table: who they were never comes again, and to delete costs more than to add. */
+const mostLeft = 200;
+
 export class PresenceTable {
   readonly #access: Access;
+  /** What the kernel has. */
   #loaded: Presence | undefined;
 
   constructor(access: Access) {
@@ -76,31 +87,48 @@ export class PresenceTable {
     return code === 0 && isPresence(jsonOf(stdout.toString('utf8')), this.#loaded);
   }
 
-  /** These names are closed too, whatever device has them. Nothing is done before there is a table. */
-  async close(names: readonly string[]): Promise<void> {
+  /** The names of these devices are closed too, whatever device has them. Nothing is done before there is a table. */
+  async close(devices: readonly PresentPort[]): Promise<void> {
     const was = this.#loaded;
     if (was === undefined) return;
-    const ports = was.ports.filter(({ name }) => !names.includes(name));
-    await this.update({ ports, guests: [...new Set([...was.guests, ...names])] });
+    const names = devices.map(({ name }) => name);
+    const admitted = new Set(was.ports.map(portKey));
+    const guests = [...new Set([...was.guests, ...names])];
+    if (!devices.some((device) => admitted.has(portKey(device)))) await this.#change(was, { ports: was.ports, guests });
+    else await this.#change(was, { ports: was.ports.filter(({ name }) => !names.includes(name)), guests });
   }
 
-  /** @throws HostError 'tool-failed'; the table is as it was then, or will be made anew */
-  async update(presence: Presence): Promise<void> {
+  /**
+   * @param devices everything on bridges
+   * @throws HostError 'tool-failed'; the table is as it was then, or will be made anew
+   */
+  async update(presence: Presence, devices: readonly PresentPort[]): Promise<void> {
     const was = this.#loaded;
-    const text = was === undefined ? printPresence(presence) : printPresenceChanges(was, presence);
-    if (text === '') return;
-    this.#loaded = undefined;
-    await this.#load(text);
-    this.#loaded = presence;
+    if (was === undefined) {
+      await this.#load(printPresence(presence), presence);
+      return;
+    }
+    const left = notIn(was, presence);
+    const names = new Set(left.guests);
+    const isNeeded = left.ports.length + names.size > mostLeft || devices.some(({ name }) => names.has(name));
+    if (isNeeded) await this.#change(was, presence);
+    else await this.#change(was, { guests: [...presence.guests, ...names], ports: [...presence.ports, ...left.ports] });
   }
 
   async remove(): Promise<void> {
-    this.#loaded = undefined;
-    await this.#load(`add table ${presenceTable}\ndelete table ${presenceTable}\n`);
+    await this.#load(`add table ${presenceTable}\ndelete table ${presenceTable}\n`, undefined);
   }
 
-  async #load(input: string): Promise<void> {
+  async #change(was: Presence, is: Presence): Promise<void> {
+    const text = printPresenceChanges(was, is);
+    if (text === '') this.#loaded = is;
+    else await this.#load(text, is);
+  }
+
+  async #load(input: string, presence: Presence | undefined): Promise<void> {
+    this.#loaded = undefined;
     const ran = await run(this.#access, 'nft', ['-f', '-'], { input });
     if (ran.code !== 0) throw new HostError('tool-failed', failureText(this.#access, ['nft', '-f', '-'], ran));
+    this.#loaded = presence;
   }
 }

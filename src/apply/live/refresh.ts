@@ -3,7 +3,7 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Host } from '../../model/host.ts';
 import { HostError } from '../../model/host-error.ts';
-import type { Ruleset } from '../../model/ruleset.ts';
+import type { Policy } from '../../model/policy.ts';
 import { isElementsOnly, isOnlyMore, rulesetChanges } from '../../nft/changes.ts';
 import { printHost } from '../../topology/print-host.ts';
 import { callSteps, type Loaded, loadedOf, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
@@ -13,6 +13,7 @@ import { withdrawnTable } from '../withdrawn.ts';
 import { readBridgeCalls } from './bridge-calls.ts';
 import { digest } from './digest.ts';
 import { currentId, type Kept, keptGeneration, rulesOfGeneration, targetOfGeneration } from './facts.ts';
+import { withKeptBridges } from './kept-bridges.ts';
 import { readLoaded } from './kernel.ts';
 import { loadSteps } from './load-generation.ts';
 import { withLock } from './lock.ts';
@@ -24,7 +25,7 @@ import type { Site } from './site.ts';
 import { keepGeneration, readGeneration, readNumbering } from './state.ts';
 
 export type Refreshed = {
-  /** What is loaded now; give it back as `known` the next time. */
+  /** What is loaded now. */
   readonly target: Target;
   readonly changed: boolean;
   /** Whether elements and chains of single ports were all that changed. */
@@ -34,26 +35,38 @@ export type Refreshed = {
   readonly cut?: Revocation;
 };
 
+/** What is loaded: as the kernel says, or as it was kept, and then a refusal shows that it is not so any more. */
+export type Reckoning = 'as listed' | 'as kept';
+
 /**
- * @param known what was loaded last, by this process: then the kernel is not asked, and a refusal shows that it was
- * wrong. Without it the kernel's rules are read first, and whatever somebody changed in ours is put right.
+ * @param from 'as listed': whatever somebody changed in our rules is put right. 'as kept': only what is different now is
+ * changed, and the kernel is not asked.
  * @returns undefined when nothing was ever applied
  * @throws LoadRefused, and nothing was changed; HostError 'policy' when the policy does not fit the host at all
  */
-export async function refreshRules(site: Site, host: Host, known?: Ruleset): Promise<Refreshed | undefined> {
-  return withLock(site.state, site.command, () => refreshLocked(site, host, known));
+export async function refreshRules(
+  site: Site,
+  host: Host,
+  from: Reckoning = 'as listed',
+): Promise<Refreshed | undefined> {
+  return withLock(site.state, site.command, () => refreshLocked(site, host, from));
 }
 
 /** For who has the lock. */
-export async function refreshLocked(site: Site, host: Host, known?: Ruleset): Promise<Refreshed | undefined> {
+export async function refreshLocked(
+  site: Site,
+  host: Host,
+  from: Reckoning = 'as listed',
+): Promise<Refreshed | undefined> {
   await settle(site);
   const id = currentId(site.state, readPending(site.state));
   if (id === undefined) return undefined;
   const current = readGeneration(site.state, id);
   const { target, diagnostics } = wantedOf(site.state, current, host);
-  const loaded = known === undefined ? await readLoaded(site.access) : loadedOf(known);
+  const isListed = from === 'as listed';
+  const loaded = isListed ? await readLoaded(site.access) : loadedOf(rulesOfGeneration(keptGeneration(site.state, id)));
   const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
-  const changed = await load(site, loaded, target, current, known !== undefined);
+  const changed = await load(site, loaded, target, current, isListed);
   // a guest that comes takes nothing from anybody, mostly
   const cut =
     changed && !(target.backend === 'nft' && isOnlyMore(changes))
@@ -69,15 +82,16 @@ function wantedOf(
   host: Host,
 ): { readonly target: Target; readonly diagnostics: readonly Diagnostic[] } {
   const written = { backend, arp, policyFile, policyText: texts.policy };
-  const { value, diagnostics } = targetOfText(written, host, readNumbering(state));
+  const completed = (policy: Policy, bare: Host): Host => withKeptBridges(state, policy, bare);
+  const { value, diagnostics } = targetOfText(written, host, readNumbering(state), completed);
   if (value !== undefined) return { target: value, diagnostics };
   throw new HostError('policy', `the policy that is in force (${policyFile}) does not fit this host any more`);
 }
 
 /** While a change waits the way back is renewed first: it must lead back from what will be loaded then. */
-async function load(site: Site, loaded: Loaded, target: Target, current: Kept, isKnown: boolean): Promise<boolean> {
+async function load(site: Site, loaded: Loaded, target: Target, current: Kept, isListed: boolean): Promise<boolean> {
   const { state } = site;
-  const deaf = isKnown ? [] : (await readBridgeCalls(site.access)).deaf;
+  const deaf = isListed ? (await readBridgeCalls(site.access)).deaf : [];
   const steps = [...stepsBetween(loaded, target.ruleset), ...callSteps(toShow(target, deaf), 'shown')];
   const hostText = printHost(target.host);
   const isWhole = sinceNumbers(state, current).length === 0;

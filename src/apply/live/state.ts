@@ -11,6 +11,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -219,6 +220,13 @@ export function syncDirectory(path: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Of all its files, about; 0 when it cannot be read. */
+export function generationBytes(state: string, id: number): number {
+  const directory = generationDirectory(state, id);
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  return names.reduce((sum, name) => sum + (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 /** What the generation says of itself, without the texts. @throws HostError 'unreadable' */

@@ -1,0 +1,45 @@
+// What a process that goes on has cost so far, with everything that it has started: read from /proc (proc_pid_stat(5)).
+import { readdirSync, readFileSync } from 'node:fs';
+
+const msPerTick = 10;
+
+/** Milliseconds of processor time. */
+export type CpuTime = {
+  /** Of the process itself. */
+  readonly own: number;
+  /** With its children, those that have ended and those that run. */
+  readonly all: number;
+};
+
+export function cpuMs(pid: number): CpuTime {
+  const { own, waited } = timesOf(pid);
+  const running = childrenOf(pid).map((child) => cpuMs(child).all);
+  return { own, all: running.reduce((sum, ms) => sum + ms, own + waited) };
+}
+
+/** A process that has just ended has cost nothing: its parent has waited for it, or will have. */
+function timesOf(pid: number): { readonly own: number; readonly waited: number; readonly parent: number } {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
+    const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15);
+    return { own: (user + system) * msPerTick, waited: (childUser + childSystem) * msPerTick, parent: fields[1] ?? 0 };
+  } catch {
+    return { own: 0, waited: 0, parent: 0 };
+  }
+}
+
+function childrenOf(pid: number): readonly number[] {
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  return pids.filter((one) => one !== pid && timesOf(one).parent === pid);
+}
+
+export function mebibytes(pid: number, what: 'VmRSS' | 'VmHWM'): number {
+  const [, kibibytes] = new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Math.round(Number(kibibytes) / 1024);
+}

@@ -1,0 +1,41 @@
+// The devices of the host as they were read last: after a change only those are asked that it is about, and all of them every
+// so often, and whenever that may not be enough.
+import { type BridgePort, bridgePorts } from '../apply/live/presence.ts';
+import type { LiveFacts } from '../topology/live.ts';
+import { readChanged, readFacts } from '../topology/read.ts';
+import type { Aside } from './aside.ts';
+import type { ChangedLinks } from './changed-links.ts';
+
+/** What `ip` says of so many is read by this process; of more it is megabytes. */
+const fewLinks = 256;
+
+/** Devices of one moment: as ports, and all that is said of them. */
+export type Seen = { readonly ports: readonly BridgePort[]; readonly facts: LiveFacts };
+
+export class SeenHost {
+  readonly #aside: Aside;
+  readonly #changed: ChangedLinks;
+  #seen: Seen | undefined;
+
+  constructor(aside: Aside, changed: ChangedLinks) {
+    this.#aside = aside;
+    this.#changed = changed;
+  }
+
+  /** Asks the devices that may have changed since, or all of them. @throws HostError, and all are asked the next time */
+  async look(at: 'all' | 'changed'): Promise<Seen> {
+    const names = this.#changed.take();
+    const before = this.#seen?.facts;
+    this.#seen = undefined;
+    const isEnough = at === 'changed' && names !== undefined && before !== undefined;
+    const facts = (isEnough ? await readChanged(before, names) : undefined) ?? (await this.#all(before));
+    this.#seen = { ports: bridgePorts(facts), facts };
+    return this.#seen;
+  }
+
+  #all(before: LiveFacts | undefined): Promise<LiveFacts> {
+    return (before?.links.length ?? Number.POSITIVE_INFINITY) <= fewLinks
+      ? readFacts()
+      : this.#aside('facts', undefined);
+  }
+}
