@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
+import { descendants, endAll, processes } from './processes.ts';
 import { type Failure, type FileReport, root, runFile, type Skip } from './test-file.ts';
 import { runInLanes } from './test-lanes.ts';
 
@@ -167,8 +168,9 @@ function end(tally: Tally): never {
   process.exit(failures.length > 0 ? 1 : 0);
 }
 
-/** A run that is stopped says how far it came. */
+/** A run that is stopped says how far it came, and leaves nothing running. */
 function endBy(signal: NodeJS.Signals, tally: Tally): never {
+  endAll(descendants(processes(), process.pid));
   for (const report of early.values()) tellFile(report, tally);
   const seconds = (begin: number): string => `${((performance.now() - begin) / 1000).toFixed(1)} s`;
   const open = [...running].map(([file, begin]) => `${file}, for ${seconds(begin)}`);
