@@ -15,7 +15,7 @@ import { print, printJson, tell } from './output.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
 
 /** Emulated guests take minutes. */
-const usualPatience = { shutdownSeconds: 180, answerMs: 300_000, sessionMs: 120_000, pictureMs: 240_000 };
+const usualPatience = { shutdownSeconds: 180, answerMs: 300_000, sessionMs: 240_000, pictureMs: 240_000 };
 
 type Unfinished = {
   readonly wish: Wish;
