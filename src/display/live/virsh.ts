@@ -124,13 +124,16 @@ async function inFolder<T>(action: (folder: string) => Promise<T>): Promise<T> {
 
 export type Shot = Picture & { readonly bytes: Buffer };
 
-/** One screenshot; undefined where this head has none. @throws HostError 'libvirt' when head 0 has none */
+/** libvirt waits half a minute for whoever else asks QEMU something, as a viewer that takes small pictures all the time does. */
+const isBusy = ({ said }: Ran): boolean => said.includes('cannot acquire state change lock');
+
+/** One screenshot; undefined where this head has none, or nobody can take one now. @throws HostError 'libvirt' when head 0 has none */
 export async function screenshot(uuid: string, head: number): Promise<Shot | undefined> {
   return inFolder(async (folder) => {
     const file = join(folder, 'picture');
     const args = ['screenshot', uuid, '--file', file, ...(head === 0 ? [] : ['--screen', `${head}`])];
     const ran = await virsh(args);
-    if (ran.code !== 0 && head > 0) return undefined;
+    if (ran.code !== 0 && (head > 0 || isBusy(ran))) return undefined;
     if (ran.code !== 0) throw new HostError('libvirt', failureText(local, ['virsh', ...connect, ...args], ran));
     const bytes = await readFile(file);
     const picture = pictureOf(bytes);
