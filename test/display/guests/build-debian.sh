@@ -54,6 +54,8 @@ done
 chroot root useradd --uid 1000 --create-home --shell /bin/bash desk
 cat >root/usr/local/sbin/start-x <<'X'
 #!/bin/sh
+# a display manager waits for the card too
+until [ -e /dev/dri/card0 ] || [ "$((n += 1))" -gt 240 ]; do sleep 0.5; done
 umask 077
 mkdir -p /run/desk
 { printf '\377\377\0\0\0\0\0\022MIT-MAGIC-COOKIE-1\0\020'; head -c 16 /dev/urandom; } >/run/desk/authority
