@@ -2,10 +2,9 @@
 // that are given. The guest is small and its processor emulated; QEMU, libvirt, kernel and agent are the real ones.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseDomainDisplay } from '../src/display/domain-video.ts';
 import { guestFacts, readSections } from '../src/display/guest-facts.ts';
 import { type DisplayFacts, planDisplay, type Wish } from '../src/display/plan.ts';
-import { nobodyViews } from '../src/display/viewer.ts';
+import { givenFacts } from '../test/display/given-facts.ts';
 import { miniGuestFiles, needsMiniGuests } from '../test/display/guests/mini-guest.ts';
 import { freshLibvirt, needsLibvirt } from '../test/support/libvirt.ts';
 import { mustRun } from '../test/support/namespace.ts';
@@ -43,20 +42,7 @@ function planCpu(): { readonly first: number; readonly usual: number } {
 }
 
 function factsOf(definition: string, said: string): DisplayFacts {
-  const read = parseDomainDisplay(definition);
-  if ('fault' in read) throw new Error(read.fault.message);
-  return {
-    definition,
-    domain: read.value,
-    running: read.value,
-    guest: guestFacts(readSections(said, 'feed')),
-    silence: undefined,
-    transient: false,
-    managedSave: false,
-    memorySnapshots: [],
-    viewing: nobodyViews,
-    modelsHere: new Set(['qxl', 'vga', 'virtio']),
-  };
+  return givenFacts(definition, { guest: guestFacts(readSections(said, 'feed')) });
 }
 
 /** Wall time of the whole command, from its start to its end. */

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseDomainDisplay } from '../../src/display/domain-video.ts';
 import { dropInText } from '../../src/display/grub.ts';
 import { type GuestFacts, guestFacts, readSections } from '../../src/display/guest-facts.ts';
 import { parseMonitor } from '../../src/display/monitors.ts';
 import { type Aim, type DisplayFacts, type DisplayPlan, planDisplay, type Wish } from '../../src/display/plan.ts';
-import { nobodyViews } from '../../src/display/viewer.ts';
+import { givenFacts } from './given-facts.ts';
 
 const definition = (model: string, firmware = '') => `<domain type='kvm'>
   <name>web</name><uuid>0b6c1a52-6d9b-4d51-9a35-64f1f5d0a001</uuid><memory>1048576</memory><os${firmware}/>
@@ -76,22 +75,7 @@ const x11 = {
 } as const;
 
 function factsOf(model: string, more: Partial<DisplayFacts> = {}, firmware = ''): DisplayFacts {
-  const text = definition(model, firmware);
-  const read = parseDomainDisplay(text);
-  if ('fault' in read) return assert.fail(read.fault.message);
-  return {
-    definition: text,
-    domain: read.value,
-    running: read.value,
-    guest: debian,
-    silence: undefined,
-    transient: false,
-    managedSave: false,
-    memorySnapshots: [],
-    viewing: nobodyViews,
-    modelsHere: new Set(['qxl', 'vga', 'virtio']),
-    ...more,
-  };
+  return givenFacts(definition(model, firmware), { guest: debian, ...more });
 }
 
 function wishOf(words: string, aims: readonly Aim[], more: Partial<Wish> = {}): Wish {

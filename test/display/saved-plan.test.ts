@@ -4,13 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { parseDomainDisplay } from '../../src/display/domain-video.ts';
 import { type GuestFacts, guestFacts } from '../../src/display/guest-facts.ts';
 import type { LiveDisplay } from '../../src/display/live/display-facts.ts';
 import { assertStillSo, readPlan, writePlan } from '../../src/display/live/saved-plan.ts';
 import { type DisplayFacts, planDisplay, type Wish } from '../../src/display/plan.ts';
-import { nobodyViews } from '../../src/display/viewer.ts';
 import { HostError } from '../../src/model/host-error.ts';
+import { givenFacts } from './given-facts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bridgekeeper-plan-'));
 const file = join(folder, 'plan.json');
@@ -30,25 +29,12 @@ const debian: GuestFacts = {
 };
 
 function liveOf(more: Partial<DisplayFacts> = {}, text = definition): LiveDisplay {
-  const read = parseDomainDisplay(text);
-  if ('fault' in read) return assert.fail(read.fault.message);
+  const facts = givenFacts(text, { guest: debian, ...more });
   return {
-    uuid: read.value.uuid,
+    uuid: facts.domain.uuid,
     guest: undefined,
     outside: { screenshot: () => assert.fail('no picture'), sendKeys: () => assert.fail('no keys') },
-    facts: {
-      definition: text,
-      domain: read.value,
-      running: read.value,
-      guest: debian,
-      silence: undefined,
-      transient: false,
-      managedSave: false,
-      memorySnapshots: [],
-      viewing: nobodyViews,
-      modelsHere: new Set(['qxl', 'vga']),
-      ...more,
-    },
+    facts,
   };
 }
 
