@@ -1,7 +1,7 @@
 // One look at the host after another: ports and guests first, since they wait for it; then what somebody changed in our
 // rules and in the kernel's switches; then whose rules stand in the way; last the policy's file.
 import { readFileSync } from 'node:fs';
-import { type Drift, hostDrift } from '../apply/drift.ts';
+import { cameLater, type Drift, hostDrift } from '../apply/drift.ts';
 import { readBridgeCalls } from '../apply/live/bridge-calls.ts';
 import { LoadRefused } from '../apply/live/load-refused.ts';
 import { readOthers } from '../apply/live/others.ts';
@@ -92,7 +92,8 @@ export class Follower {
   }
 
   async #look(reasons: ReadonlySet<Reason>): Promise<void> {
-    const { applied, isOther } = await this.#applied.now();
+    const { applied, isOther, news } = await this.#applied.now();
+    if (news !== undefined) this.#tell([news]);
     if (applied === undefined) {
       const words = 'nothing was applied yet: run `bridgekeeper apply`';
       this.#tellBegun(this.#standing.file, new Map([[words, { kind: 'policy', words }]]));
@@ -156,15 +157,16 @@ export class Follower {
   }
 
   #tellFollowed({ ports, diagnostics, strangers }: Followed): void {
-    const told = ports.map(({ port, bridge, words }): Happening => {
-      return { kind: 'port', port, bridge, words: `port ${port} of ${bridge} ${words.join(', ')}` };
+    const told = ports.map(({ port, bridge, guest, words }): Happening => {
+      const whose = guest === undefined ? {} : { guest };
+      return { kind: 'port', port, bridge, ...whose, words: `port ${port} of ${bridge} ${words.join(', ')}` };
     });
     if (told.length > 0) this.#tell(told);
     const faults = diagnostics.filter(isNews).map(printDiagnostic);
     this.#tellBegun(this.#standing.faults, new Map(faults.map((words) => [words, { kind: 'fault', words }])));
     this.#tellDrift(
       'ports',
-      strangers.map((name) => ({ kind: 'port', words: `port ${name} came after the rules were loaded: it is closed` })),
+      strangers.map((name) => ({ kind: 'port', port: name, words: cameLater(name) })),
     );
   }
 
@@ -243,8 +245,8 @@ export class Follower {
     for (const drift of over) this.#tellOne(drift, 'over');
   }
 
-  #tellOne({ kind, words }: Drift, outcome: 'restored' | 'reported' | 'over'): void {
-    this.#tell([{ kind: 'drift', what: kind, words, outcome }]);
+  #tellOne({ kind, port, words }: Drift, outcome: 'restored' | 'reported' | 'over'): void {
+    this.#tell([{ kind: 'drift', what: kind, ...(port === undefined ? {} : { port }), words, outcome }]);
   }
 
   async end(): Promise<void> {

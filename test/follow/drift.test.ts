@@ -112,9 +112,17 @@ const isDrift =
   (heard: Heard): boolean =>
     heard.kind === 'drift' && heard.outcome === outcome && words.test(heard.words);
 
-function recorded(host: LiveHost): readonly { readonly kind: string; readonly words: string }[] {
-  const lines = readFileSync(join(host.state, 'drift.log'), 'utf8').trimEnd().split('\n');
-  return lines.map((line) => JSON.parse(line));
+type Recorded = { readonly kind: string; readonly words: string; readonly outcome?: string; readonly port?: string };
+
+function recorded(host: LiveHost): readonly Recorded[] {
+  return recordsOf(readFileSync(join(host.state, 'drift.log'), 'utf8'));
+}
+
+function recordsOf(text: string): readonly Recorded[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 }
 
 suite('drift', { skip: needsRoot }, () => {
@@ -129,6 +137,8 @@ suite('drift', { skip: needsRoot }, () => {
         const { code, stdout } = await host.run(['status', '-o', 'json']);
         assert.equal(code, 0, stdout);
         assert.ok(JSON.parse(stdout).recorded.some((one: { words: string }) => words.test(one.words)));
+        const events = await host.mustRun(['events', '--kind', 'drift', '--since', '10m', '-o', 'json']);
+        assert.ok(recordsOf(events).some((one) => one.outcome === 'restored' && words.test(one.words)));
       });
     }
     assert.equal(serving.stderr, '');
@@ -281,6 +291,28 @@ suite('the daemon', { skip: needsRoot }, () => {
     assert.deepEqual([serving.child.exitCode, serving.child.signalCode], [null, null], 'SIGHUP does not end it');
     await serving.after(() => mustRun(host.namespace, 'nft', ['flush', 'ruleset']), isDrift(/is gone/, 'restored'));
     assert.equal(await host.digest(), fresh);
+  });
+
+  test('a change that waits, that its timer takes back, and one that is confirmed: recorded, and found by events', async (t) => {
+    const { host, serving } = await served(t, 'restoring');
+    const isGeneration = (outcome: string) => (heard: Heard) =>
+      heard.kind === 'generation' && heard.outcome === outcome;
+    const policy = host.policy('http');
+    const apply = ['apply', '--policy', policy, '--confirm'];
+    await serving.after(() => host.mustRun([...apply, '3s']), isGeneration('waits'));
+    await serving.until(isGeneration('taken-back'), 60_000);
+    await serving.after(() => host.mustRun([...apply, '5m']), isGeneration('waits'));
+    await serving.after(() => host.mustRun(['confirm']), isGeneration('confirmed'));
+    const found = recordsOf(await host.mustRun(['events', '--kind', 'generation', '-o', 'json']));
+    assert.deepEqual(
+      found.map(({ outcome, words }) => [outcome, words]),
+      [
+        ['waits', 'generation 2 is loaded, and waits for its confirmation'],
+        ['taken-back', 'generation 2 was taken back: 1 is in force again'],
+        ['waits', 'generation 3 is loaded, and waits for its confirmation'],
+        ['confirmed', 'generation 3 was confirmed'],
+      ],
+    );
   });
 
   test('nothing was applied yet: said once, and followed from the first apply on', async (t) => {
