@@ -8,6 +8,7 @@ import { readOwnDrift } from '../apply/live/own-drift.ts';
 import { readPending } from '../apply/live/pending.ts';
 import { type Reckoning, refreshRules } from '../apply/live/refresh.ts';
 import type { Site } from '../apply/live/site.ts';
+import { type Wanted, wantedConnections } from '../apply/wanted.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { allPorts, type Host } from '../model/host.ts';
 import type { Ground } from '../model/rule-list.ts';
@@ -27,12 +28,15 @@ export type Applied = {
   readonly agents: AskedAgents;
   /** Undefined when this version cannot make the rules any more. */
   readonly ground: Ground | undefined;
+  /** Connections that they allow, as examples. */
+  readonly wanted: readonly Wanted[];
   /** Ports behind which somebody was when the rules were made. */
   readonly inhabited: ReadonlySet<string>;
 };
 
 export type Reported = {
   readonly ground: Ground;
+  readonly wanted: readonly Wanted[];
   readonly diagnostics: readonly Diagnostic[];
   /** Ports that nobody knows and that the rules shall not name yet. */
   readonly strangers: readonly string[];
@@ -55,13 +59,15 @@ async function applied({ state }: Site): Promise<Applied | undefined> {
   const policy = policyOfGeneration(kept);
   const host = parseHost(kept.texts.host, 'host.yaml').value;
   const ports = host === undefined ? [] : allPorts(host);
+  const list = listOfGeneration(state, kept);
   return {
     id: kept.id,
     policyDigest: kept.policyDigest,
     isReadable: policy !== undefined,
     restoresDrift: policy?.restoreDrift !== false,
     agents: askedAgents(policy),
-    ground: listOfGeneration(state, kept)?.ground,
+    ground: list?.ground,
+    wanted: list === undefined ? [] : wantedConnections(list),
     inhabited: new Set(ports.flatMap(({ name, guest }) => (guest === undefined ? [] : [name]))),
   };
 }
@@ -87,7 +93,8 @@ async function reported(site: Site, { host, known, from }: ReportedAsk): Promise
   );
   const refreshed = await refreshRules(site, withoutPorts(host, strangers), from);
   if (refreshed === undefined) return undefined;
-  return { ground: refreshed.target.list.ground, diagnostics: refreshed.diagnostics, strangers };
+  const { list } = refreshed.target;
+  return { ground: list.ground, wanted: wantedConnections(list), diagnostics: refreshed.diagnostics, strangers };
 }
 
 function withoutPorts(host: Host, names: readonly string[]): Host {

@@ -9,9 +9,9 @@ import type { BridgePort } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { obstacles } from '../apply/obstacles.ts';
 import { presenceTable } from '../apply/presence.ts';
+import { type Wanted, wantedKind } from '../apply/wanted.ts';
 import { type Diagnostic, hasErrors, printDiagnostic } from '../model/diagnostic.ts';
 import { HostError } from '../model/host-error.ts';
-import type { Ground } from '../model/rule-list.ts';
 import { AppliedRules } from './applied.ts';
 import type { Aside } from './aside.ts';
 import type { Applied } from './aside-work.ts';
@@ -58,6 +58,11 @@ export class Follower {
     drift: new Map<string, Standing<Drift>>(),
     file: new Standing<Happening>(),
     trouble: new Standing<Happening>(),
+  };
+  /** Connections of which it is known whether others let them pass. */
+  #tried: { readonly wanted: readonly Wanted[]; readonly kinds: ReadonlySet<string> } = {
+    wanted: [],
+    kinds: new Set(),
   };
   /** Those that were followed last. */
   #devices: readonly BridgePort[] = [];
@@ -202,7 +207,7 @@ export class Follower {
     const isNew = found.some(({ words }) => !this.#isStanding('switches', words));
     if (isNew && applied.restoresDrift) await this.#restore('switches', found, applied);
     else this.#tellDrift('switches', found);
-    if (isAll || reasons.has('others') || hasLegacyTables()) await this.#lookAtOthers(ground);
+    if (isAll || reasons.has('others') || hasLegacyTables() || this.#wantsMore()) await this.#lookAtOthers();
   }
 
   async #switchDrift(): Promise<readonly Drift[]> {
@@ -213,9 +218,17 @@ export class Follower {
     );
   }
 
-  async #lookAtOthers(ground: Ground): Promise<void> {
+  async #lookAtOthers(): Promise<void> {
+    const { wanted } = this.#inStep;
     const { deaf } = await readBridgeCalls(this.#site.access);
-    this.#tellDrift('others', obstacles(await readOthers(this.#site.access), ground, deaf));
+    this.#tellDrift('others', obstacles(await readOthers(this.#site.access), wanted, deaf));
+    this.#tried = { wanted, kinds: new Set(wanted.map(wantedKind)) };
+  }
+
+  /** As when the first guest of a bridge came. */
+  #wantsMore(): boolean {
+    const { wanted } = this.#inStep;
+    return wanted !== this.#tried.wanted && wanted.some((one) => !this.#tried.kinds.has(wantedKind(one)));
   }
 
   async #tellFile(applied: Applied): Promise<void> {

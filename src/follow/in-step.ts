@@ -5,6 +5,7 @@ import { Following } from '../apply/live/following.ts';
 import { type BridgePort, PresenceTable } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { groundChanges, groundWith, type PortChange } from '../apply/rule-changes.ts';
+import { type Wanted, wantedWith } from '../apply/wanted.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
@@ -30,6 +31,7 @@ export class InStep {
   readonly #presence: PresenceTable;
   #isKnown = false;
   #ground: Ground | undefined;
+  #wanted: readonly Wanted[] = [];
   readonly #following: Following;
   readonly #remembered = new RememberedGuests();
   /** Where drift is only reported: the host that was followed last, and what was to be said of it. */
@@ -55,12 +57,18 @@ export class InStep {
     return this.#ground;
   }
 
+  /** Connections that the rules allow, as examples. */
+  get wanted(): readonly Wanted[] {
+    return this.#wanted;
+  }
+
   /** Other rules are in force now: nothing is known of what is loaded. */
-  forget({ ground }: Applied): void {
+  forget({ ground, wanted }: Applied): void {
     this.#isKnown = false;
     this.#followed = undefined;
     this.#following.forget();
     this.#ground = ground;
+    this.#wanted = wanted;
     this.#kinds = kindsOf(ground);
   }
 
@@ -104,10 +112,12 @@ export class InStep {
     const followed = await this.#following.refresh(host);
     if (followed === undefined) return undefined;
     this.#isKnown = true;
-    const { ground, diagnostics, now = [] } = followed;
+    const { ground, diagnostics, now = [], wanted = [] } = followed;
     const ports = ground === undefined ? (followed.ports ?? []) : groundChanges(this.#ground, ground);
     if (ground !== undefined) this.#ground = ground;
     else if (this.#ground !== undefined) this.#ground = groundWith(this.#ground, ports, now);
+    const changed = new Set(ports.map(({ port }) => port));
+    this.#wanted = ground === undefined ? wantedWith(this.#wanted, changed, wanted) : wanted;
     this.wasLarge ||= ground !== undefined;
     return { ports, diagnostics };
   }
@@ -126,9 +136,10 @@ export class InStep {
     const from = how === 'anew' ? 'as listed' : 'as kept';
     const reported = await this.#aside('reported', { host, known, from });
     if (reported === undefined) return undefined;
-    const { ground, diagnostics, strangers } = reported;
+    const { ground, wanted, diagnostics, strangers } = reported;
     const loaded = { ports: groundChanges(this.#ground, ground), diagnostics, strangers };
     this.#ground = ground;
+    this.#wanted = wanted;
     this.#isKnown = true;
     this.#followed = { host: hostText, loaded };
     return loaded;

@@ -190,7 +190,8 @@ suite('drift', { skip: needsRoot }, () => {
   test("Docker's FORWARD DROP is explained, and its rules stay; what lets guests pass is over", async (t) => {
     const { host, serving } = await served(t, 'restoring');
     const { namespace } = host;
-    const words = /guests on br0 cannot connect: the policy of chain FORWARD in table ip filter.*-I DOCKER-USER -i br0/;
+    const words =
+      /'web' cannot connect to 'db' \(ssh\) on br0, which the policy allows: the policy of chain FORWARD in table ip filter.*-I DOCKER-USER -i br0/;
     const { ms } = await serving.after(
       () => mustRun(namespace, 'iptables-restore', ['--noflush'], docker),
       isDrift(words, 'reported'),
@@ -204,6 +205,35 @@ suite('drift', { skip: needsRoot }, () => {
     const [, remedy = ''] = /`iptables ([^`]*)`/.exec(status.stdout) ?? [];
     await serving.after(() => mustRun(namespace, 'iptables', remedy.split(' ')), isDrift(words, 'over'));
     assert.equal((await host.run(['status'])).code, 0);
+  });
+
+  test('what others drop and the policy does not allow is no finding; it is one when the first comes who may do it', async (t) => {
+    const host = await LiveHost.build(['g1']);
+    t.after(() => host.close());
+    const policy = host.policy('ssh');
+    assert.equal(
+      (await host.run(['apply', '--policy', policy, '--no-confirm'])).code,
+      1,
+      'the port of db is not there',
+    );
+    await mustRun(host.namespace, 'iptables', ['-P', 'FORWARD', 'DROP']);
+    const serving = await Serving.start(host.argv(['serve', '--policy', policy]));
+    t.after(() => serving.end());
+    await mustRun(host.namespace, 'iptables', ['-A', 'FORWARD', '-p', 'udp', '-j', 'DROP']);
+    await sleep(1_500);
+    assert.deepEqual(
+      serving.heard.filter(({ kind }) => kind === 'drift'),
+      [],
+    );
+    await serving.after(
+      () => mustRun(host.namespace, 'ip', ['-batch', '-'], host.portLines('g2').join('\n')),
+      isDrift(/^'web' cannot connect to 'db' \(ssh\) on br0.*the policy of chain FORWARD/, 'reported'),
+    );
+    const found = recordsOf(await host.mustRun(['events', '--kind', 'drift', '-o', 'json']));
+    assert.deepEqual(
+      found.map(({ words }) => /^'web' cannot connect to 'db'/.test(words)),
+      [true],
+    );
   });
 
   test('a table of others in the bridge family', async (t) => {
