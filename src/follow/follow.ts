@@ -8,6 +8,7 @@ import type { Site } from '../apply/live/site.ts';
 import { makeStateDirectory, writing } from '../apply/live/state.ts';
 import { hasLibvirt } from '../topology/read-libvirt.ts';
 import { asideOf } from './aside.ts';
+import { ChangedDomains } from './changed-domains.ts';
 import { ChangedLinks } from './changed-links.ts';
 import { Follower } from './follower.ts';
 import { Generations } from './generations.ts';
@@ -15,6 +16,7 @@ import type { Happening } from './happening.ts';
 import { type Listener, listen } from './listening.ts';
 import { OwnProcesses } from './own-processes.ts';
 import { readiness } from './readiness.ts';
+import { SeenGuests } from './seen-guests.ts';
 import { Wakes } from './wakes.ts';
 
 export type FollowOptions = {
@@ -43,10 +45,14 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   const enough = new AbortController();
   const until = AbortSignal.any([signal, enough.signal]);
   const links = new ChangedLinks();
-  const listening = listeners(wakes, processes, links).map((listener) => listen(access, listener, until));
+  const domains = new ChangedDomains();
+  const listening = listeners(wakes, processes, links, domains).map((listener) => listen(access, listener, until));
   const stopWatching = watchState(site.state, wakes);
   const aside = asideOf(site, processes);
-  const follower = new Follower({ ...site, access }, { aside, links, policyFile, tell });
+  const follower = new Follower(
+    { ...site, access },
+    { aside, links, guests: new SeenGuests(domains), policyFile, tell },
+  );
   const ready = readiness(access);
   try {
     onReady?.(() => wakes.wake('again'));
@@ -70,7 +76,12 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   tell([{ kind: 'ended', words: 'not following any more; the rules stay as they are' }]);
 }
 
-function listeners(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks): readonly Listener[] {
+function listeners(
+  wakes: Wakes,
+  processes: OwnProcesses,
+  links: ChangedLinks,
+  domains: ChangedDomains,
+): readonly Listener[] {
   const generations = new Generations((pid) => processes.has(pid));
   return [
     // warnings, as of events that were lost, are part of what they say
@@ -96,16 +107,16 @@ function listeners(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks): 
       program: 'virsh',
       args: ['--quiet', '--readonly', '--connect', 'qemu:///system', 'event', '--loop', '--all'],
       isPossible: hasLibvirt,
-      started: () => wakes.wake('guests'),
+      started: () => {
+        domains.forget();
+        wakes.wake('guests');
+      },
       heard: (text) => {
-        if (guestEvents.test(text)) wakes.wake('guests');
+        if (domains.heard(text)) wakes.wake('guests');
       },
     },
   ];
 }
-
-/** A name of a guest may look like one: then we look once too often. */
-const guestEvents = /event '(?:lifecycle|device-added|device-removed|agent-lifecycle)'/;
 
 /** Changes by `apply`, `confirm`, `rollback`, and the hook of the hypervisor, which writes `wake`. */
 function watchState(state: string, wakes: Wakes): () => void {

@@ -21,6 +21,7 @@ import type { Happening } from './happening.ts';
 import { type Followed, InStep } from './in-step.ts';
 import { Pace } from './pace.ts';
 import { PolicyFile } from './policy-file.ts';
+import type { SeenGuests } from './seen-guests.ts';
 import { type Seen, SeenHost } from './seen-host.ts';
 import { Standing } from './standing.ts';
 import type { Reason } from './wakes.ts';
@@ -35,6 +36,7 @@ export type FollowerParts = {
   readonly aside: Aside;
   /** Devices that may have changed. */
   readonly links: ChangedLinks;
+  readonly guests: SeenGuests;
   readonly policyFile: string;
   /** All that one thing was the reason for. */
   readonly tell: (happenings: readonly Happening[]) => void;
@@ -48,6 +50,7 @@ export class Follower {
   readonly #file: PolicyFile;
   readonly #aside: Aside;
   readonly #host: SeenHost;
+  readonly #guests: SeenGuests;
   readonly #portsPace = new Pace(soonMs, soonShare);
   readonly #hostPace = new Pace(lateMs, lateShare);
   readonly #rulesPace = new Pace(lateMs, lateShare);
@@ -70,12 +73,13 @@ export class Follower {
   /** This look read or compiled everything. */
   #isLarge = false;
 
-  constructor(site: Site, { aside, links, policyFile, tell }: FollowerParts) {
+  constructor(site: Site, { aside, links, guests, policyFile, tell }: FollowerParts) {
     this.#site = site;
     this.#tell = tell;
     this.#aside = aside;
     this.#applied = new AppliedRules(site.state, aside);
-    this.#inStep = new InStep(site, aside);
+    this.#inStep = new InStep(site, aside, guests);
+    this.#guests = guests;
     this.#host = new SeenHost(aside, links);
     this.#file = new PolicyFile(policyFile, aside);
   }
@@ -130,6 +134,7 @@ export class Follower {
 
   async #lookAtPorts(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
     const isCalled = isAll || reasons.has('links') || reasons.has('guests');
+    if (isAll || this.#hostPace.isDue()) this.#guests.forget();
     if (!isCalled && !this.#portsPace.isDue() && !this.#hostPace.isDue()) return;
     // events say whom to ask; what no event told of is seen when all are asked
     if (isCalled && !isAll && !this.#hostPace.isDue()) {
@@ -192,6 +197,7 @@ export class Follower {
 
   /** What is still so afterwards could not be put right. */
   async #restore(about: string, found: readonly Drift[], applied: Applied): Promise<void> {
+    this.#guests.forget();
     await this.#follow(await this.#host.look('all'), applied, 'anew');
     const left = about === 'rules' ? (await this.#aside('drift', undefined)).drift : await this.#switchDrift();
     const words = new Set(left.map((one) => one.words));

@@ -15,6 +15,7 @@ import { hostNow } from '../topology/read.ts';
 import type { Aside } from './aside.ts';
 import type { Applied } from './aside-work.ts';
 import { RememberedGuests } from './remembered-guests.ts';
+import type { SeenGuests } from './seen-guests.ts';
 import type { Seen } from './seen-host.ts';
 
 export type Followed = {
@@ -28,6 +29,7 @@ type Loaded = Pick<Followed, 'ports' | 'diagnostics'> & Partial<Pick<Followed, '
 
 export class InStep {
   readonly #aside: Aside;
+  readonly #guests: SeenGuests;
   readonly #presence: PresenceTable;
   #isKnown = false;
   #ground: Ground | undefined;
@@ -39,8 +41,9 @@ export class InStep {
   /** Ports of managed bridges, and what the loaded rules take them for. */
   #kinds = new Map<string, GroundPort['kind']>();
 
-  constructor(site: Site, aside: Aside) {
+  constructor(site: Site, aside: Aside, guests: SeenGuests) {
     this.#aside = aside;
+    this.#guests = guests;
     this.#presence = new PresenceTable(site.access);
     this.#following = new Following(site, (host) => aside('anew', host));
   }
@@ -91,7 +94,7 @@ export class InStep {
    */
   async follow({ ports: devices, facts }: Seen, applied: Applied, how: 'by elements' | 'anew'): Promise<Followed> {
     await this.#close(devices);
-    const { value, diagnostics } = await hostNow(facts, applied.agents);
+    const { value, diagnostics } = await hostNow(facts, () => this.#guests.ask(facts.links, applied.agents));
     if (value === undefined) throw new HostError('host', diagnostics[0]?.message ?? 'this host cannot be described');
     const host = this.#remembered.complete(value, devices, diagnostics, applied.inhabited);
     const loaded = applied.restoresDrift ? await this.#step(host, how) : await this.#report(host, how);
