@@ -5,7 +5,7 @@ import { type Drift, hostDrift } from '../apply/drift.ts';
 import { readBridgeCalls } from '../apply/live/bridge-calls.ts';
 import { LoadRefused } from '../apply/live/load-refused.ts';
 import { readOthers } from '../apply/live/others.ts';
-import type { BridgePort } from '../apply/live/presence.ts';
+import type { BridgePort, DirectChange } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { obstacles } from '../apply/obstacles.ts';
 import { presenceTable } from '../apply/presence.ts';
@@ -35,6 +35,7 @@ export type FollowerParts = {
   readonly aside: Aside;
   /** Devices that may have changed. */
   readonly links: ChangedLinks;
+  readonly direct: DirectChange;
   readonly policyFile: string;
   /** All that one thing was the reason for. */
   readonly tell: (happenings: readonly Happening[]) => void;
@@ -65,12 +66,12 @@ export class Follower {
   /** This look read or compiled everything. */
   #isLarge = false;
 
-  constructor(site: Site, { aside, links, policyFile, tell }: FollowerParts) {
+  constructor(site: Site, { aside, links, direct, policyFile, tell }: FollowerParts) {
     this.#site = site;
     this.#tell = tell;
     this.#aside = aside;
     this.#applied = new AppliedRules(site.state, aside);
-    this.#inStep = new InStep(site, aside);
+    this.#inStep = new InStep(site, aside, direct);
     this.#host = new SeenHost(aside, links);
     this.#file = new PolicyFile(policyFile, aside);
   }
