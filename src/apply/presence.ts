@@ -2,6 +2,9 @@
 // a millisecond; so a table of its own lets a guest's port pass only as the very device that was looked at. Whatever takes
 // a guest's name later is closed by the kernel itself, until somebody has looked who it is.
 import { z } from 'zod';
+import { middles } from '../model/middles.ts';
+import { concatenated } from '../netlink/message.ts';
+import { interfaceIndexKey, interfaceNameKey, type SetElements } from '../netlink/nf-tables.ts';
 
 /** A port as a device: numbers are never given twice while the machine runs. */
 export type PresentPort = { readonly name: string; readonly index: number };
@@ -21,10 +24,10 @@ export function printPresence({ guests, ports }: Presence): string {
 delete table ${presenceTable}
 table ${presenceTable} {
 	set ports {
-		type ifname . iface_index
+		type ${setTypes.ports}
 ${elementsLine(ports.map(printPort))}	}
 	set guests {
-		type ifname
+		type ${setTypes.guests}
 ${elementsLine(guests.map(printName))}	}
 	chain enter {
 		type filter hook prerouting priority -310; policy accept;
@@ -40,43 +43,76 @@ ${elementsLine(guests.map(printName))}	}
 `;
 }
 
-/**
- * From one to the other, what goes before what comes; empty when they are the same. For `add set` nft asks for names of tables
- * only; for `delete element`, as for `add element`, for all chains of all tables.
- */
-export function printPresenceChanges(was: Presence, is: Presence): string {
-  const [gone, come] = [notIn(was, is), notIn(is, was)];
-  return [
-    deletion('ports', gone.ports.map(printPort)),
-    deletion('guests', gone.guests.map(printName)),
-    addition('ports', 'ifname . iface_index', come.ports.map(printPort)),
-    addition('guests', 'ifname', come.guests.map(printName)),
-  ].join('');
+/** Elements of one of the two sets. */
+export type PresenceChange = { readonly what: 'add' | 'delete' } & (
+  | { readonly set: 'ports'; readonly elements: readonly PresentPort[] }
+  | { readonly set: 'guests'; readonly elements: readonly string[] }
+);
+
+/** What is only in the one, and what is only in the other. */
+export function presenceDifference(was: Presence, is: Presence): { readonly gone: Presence; readonly come: Presence } {
+  const [portsWas, portsAre] = middles(was.ports, is.ports);
+  const [guestsWas, guestsAre] = middles(was.guests, is.guests);
+  const [before, after] = [
+    { guests: guestsWas, ports: portsWas },
+    { guests: guestsAre, ports: portsAre },
+  ];
+  return { gone: notIn(before, after), come: notIn(after, before) };
 }
 
-/** What of the first is not in the second. Most ports are the very same objects in both. */
+/** What of the first is not in the second. */
 export function notIn(ones: Presence, others: Presence): Presence {
   const guests = new Set(others.guests);
-  const ports = new Set(others.ports);
-  const rest = new Map(ones.ports.flatMap((port) => (ports.has(port) ? [] : [[portKey(port), port] as const])));
-  const names = new Set([...rest.values()].map(({ name }) => name));
-  for (const port of others.ports) if (names.has(port.name)) rest.delete(portKey(port));
-  return { guests: ones.guests.filter((name) => !guests.has(name)), ports: [...rest.values()] };
+  const ports = new Set(others.ports.map(portKey));
+  return {
+    guests: ones.guests.filter((name) => !guests.has(name)),
+    ports: ones.ports.filter((port) => !ports.has(portKey(port))),
+  };
+}
+
+/** What goes before what comes. */
+export function presenceChanges(gone: Presence, come: Presence): readonly PresenceChange[] {
+  const changes: readonly PresenceChange[] = [
+    { what: 'delete', set: 'ports', elements: gone.ports },
+    { what: 'delete', set: 'guests', elements: gone.guests },
+    { what: 'add', set: 'ports', elements: come.ports },
+    { what: 'add', set: 'guests', elements: come.guests },
+  ];
+  return changes.filter(({ elements }) => elements.length > 0);
+}
+
+/**
+ * For `nft -f`. For `add set` nft asks for names of tables only; for `delete element`, as for `add element`, for all chains of all
+ * tables, and for a number of a device for all devices.
+ */
+export function printPresenceChanges(changes: readonly PresenceChange[]): string {
+  return changes.map(printChange).join('');
+}
+
+function printChange(change: PresenceChange): string {
+  const elements = change.set === 'ports' ? change.elements.map(printPort) : change.elements.map(printName);
+  return change.what === 'delete'
+    ? `delete element ${presenceTable} ${change.set} { ${elements.join(', ')} }\n`
+    : `add set ${presenceTable} ${change.set} {\n\t\ttype ${setTypes[change.set]}\n${elementsLine(elements)}\t}\n`;
+}
+
+const setTypes = { ports: 'ifname . iface_index', guests: 'ifname' } as const;
+
+/** The same for the kernel itself, which asks for nothing. */
+export function presenceElements(changes: readonly PresenceChange[]): readonly SetElements[] {
+  const [, table = ''] = presenceTable.split(' ');
+  return changes.map((change) => {
+    const keys = change.set === 'ports' ? change.elements.map(keyOfPort) : change.elements.map(interfaceNameKey);
+    return { what: change.what, family: 'bridge', table, set: change.set, keys };
+  });
+}
+
+function keyOfPort({ name, index }: PresentPort): Uint8Array {
+  return concatenated([interfaceNameKey(name), interfaceIndexKey(index)]);
 }
 
 function portKey({ name, index }: PresentPort): string {
   return `${name} ${index}`;
-}
-
-function deletion(set: string, elements: readonly string[]): string {
-  if (elements.length === 0) return '';
-  return `delete element ${presenceTable} ${set} { ${[...new Set(elements)].join(', ')} }\n`;
-}
-
-function addition(set: string, type: string, elements: readonly string[]): string {
-  return elements.length === 0
-    ? ''
-    : `add set ${presenceTable} ${set} {\n\t\ttype ${type}\n${elementsLine(elements)}\t}\n`;
 }
 
 function elementsLine(elements: readonly string[]): string {

@@ -6,6 +6,8 @@ import { withLock } from '../apply/live/lock.ts';
 import { followDirectory } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { makeStateDirectory, writing } from '../apply/live/state.ts';
+import { Relay } from '../netlink/relay.ts';
+import { relayScript } from '../netlink/relay-script.ts';
 import { hasLibvirt } from '../topology/read-libvirt.ts';
 import { asideOf } from './aside.ts';
 import { ChangedDomains } from './changed-domains.ts';
@@ -46,12 +48,13 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   const until = AbortSignal.any([signal, enough.signal]);
   const links = new ChangedLinks();
   const domains = new ChangedDomains();
-  const listening = listeners(wakes, processes, links, domains).map((listener) => listen(access, listener, until));
+  const { listeners, relay } = listenersOf(wakes, processes, links, domains);
+  const listening = listeners.map((listener) => listen(access, listener, until));
   const stopWatching = watchState(site.state, wakes);
   const aside = asideOf(site, processes);
   const follower = new Follower(
     { ...site, access },
-    { aside, links, guests: new SeenGuests(domains), policyFile, tell },
+    { aside, links, guests: new SeenGuests(domains), direct: (changes) => relay.change(changes), policyFile, tell },
   );
   const ready = readiness(access);
   try {
@@ -76,14 +79,15 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   tell([{ kind: 'ended', words: 'not following any more; the rules stay as they are' }]);
 }
 
-function listeners(
-  wakes: Wakes,
-  processes: OwnProcesses,
-  links: ChangedLinks,
-  domains: ChangedDomains,
-): readonly Listener[] {
+type Listeners = { readonly listeners: readonly Listener[]; readonly relay: Relay };
+
+function listenersOf(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks, domains: ChangedDomains): Listeners {
   const generations = new Generations((pid) => processes.has(pid));
-  return [
+  const relay = new Relay({
+    heard: (notice) => wakes.wake(...generations.told(notice)),
+    lost: () => wakes.wake(...generations.lost()),
+  });
+  const listeners: readonly Listener[] = [
     // warnings, as of events that were lost, are part of what they say
     {
       program: 'sh',
@@ -92,16 +96,26 @@ function listeners(
         links.forget();
         wakes.wake('links');
       },
-      heard: (text) => {
-        links.heard(text);
+      heard: (chunk) => {
+        links.heard(chunk.toString('latin1'));
         wakes.wake('links');
       },
     },
     {
+      program: 'perl',
+      args: ['-e', relayScript],
+      isPossible: () => !relay.isImpossible,
+      started: () => wakes.wake('rules', 'others'),
+      heard: (chunk) => relay.hear(chunk),
+      talk: (write) => relay.attach(write),
+    },
+    {
+      // it keeps all rules in its memory, and prints them
       program: 'sh',
       args: ['-c', 'exec nft monitor 2>&1'],
+      isPossible: () => relay.isImpossible,
       started: () => wakes.wake('rules', 'others'),
-      heard: (text) => wakes.wake(...generations.heard(text)),
+      heard: (chunk) => wakes.wake(...generations.printed(chunk.toString('latin1'))),
     },
     {
       program: 'virsh',
@@ -111,11 +125,12 @@ function listeners(
         domains.forget();
         wakes.wake('guests');
       },
-      heard: (text) => {
-        if (domains.heard(text)) wakes.wake('guests');
+      heard: (chunk) => {
+        if (domains.heard(chunk.toString('latin1'))) wakes.wake('guests');
       },
     },
   ];
+  return { listeners, relay };
 }
 
 /** Changes by `apply`, `confirm`, `rollback`, and the hook of the hypervisor, which writes `wake`. */

@@ -5,7 +5,7 @@ import { cameLater, type Drift, hostDrift } from '../apply/drift.ts';
 import { readBridgeCalls } from '../apply/live/bridge-calls.ts';
 import { LoadRefused } from '../apply/live/load-refused.ts';
 import { readOthers } from '../apply/live/others.ts';
-import type { BridgePort } from '../apply/live/presence.ts';
+import type { BridgePort, DirectChange } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { obstacles } from '../apply/obstacles.ts';
 import { presenceTable } from '../apply/presence.ts';
@@ -37,6 +37,7 @@ export type FollowerParts = {
   /** Devices that may have changed. */
   readonly links: ChangedLinks;
   readonly guests: SeenGuests;
+  readonly direct: DirectChange;
   readonly policyFile: string;
   /** All that one thing was the reason for. */
   readonly tell: (happenings: readonly Happening[]) => void;
@@ -73,12 +74,12 @@ export class Follower {
   /** This look read or compiled everything. */
   #isLarge = false;
 
-  constructor(site: Site, { aside, links, guests, policyFile, tell }: FollowerParts) {
+  constructor(site: Site, { aside, links, guests, direct, policyFile, tell }: FollowerParts) {
     this.#site = site;
     this.#tell = tell;
     this.#aside = aside;
     this.#applied = new AppliedRules(site.state, aside);
-    this.#inStep = new InStep(site, aside, guests);
+    this.#inStep = new InStep(site, { aside, guests, direct });
     this.#guests = guests;
     this.#host = new SeenHost(aside, links);
     this.#file = new PolicyFile(policyFile, aside);

@@ -2,7 +2,7 @@
 // keeps a name that was given to another device from being open: devices are read first, then who they are; then the rules
 // for them are loaded; and only then those very devices may pass.
 import { Following } from '../apply/live/following.ts';
-import { type BridgePort, PresenceTable } from '../apply/live/presence.ts';
+import { type BridgePort, type DirectChange, PresenceTable } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { groundChanges, groundWith, type PortChange } from '../apply/rule-changes.ts';
 import { type Wanted, wantedWith } from '../apply/wanted.ts';
@@ -27,6 +27,8 @@ export type Followed = {
 
 type Loaded = Pick<Followed, 'ports' | 'diagnostics'> & Partial<Pick<Followed, 'strangers'>>;
 
+type InStepParts = { readonly aside: Aside; readonly guests: SeenGuests; readonly direct: DirectChange };
+
 export class InStep {
   readonly #aside: Aside;
   readonly #guests: SeenGuests;
@@ -41,10 +43,10 @@ export class InStep {
   /** Ports of managed bridges, and what the loaded rules take them for. */
   #kinds = new Map<string, GroundPort['kind']>();
 
-  constructor(site: Site, aside: Aside, guests: SeenGuests) {
+  constructor(site: Site, { aside, guests, direct }: InStepParts) {
     this.#aside = aside;
     this.#guests = guests;
-    this.#presence = new PresenceTable(site.access);
+    this.#presence = new PresenceTable(site.access, direct);
     this.#following = new Following(site, (host) => aside('anew', host));
   }
 
@@ -148,14 +150,14 @@ export class InStep {
     return loaded;
   }
 
-  #managed(devices: readonly BridgePort[]): readonly BridgePort[] {
-    const managed = new Set(this.#ground?.bridges.map(({ name }) => name));
-    return devices.filter(({ bridge }) => managed.has(bridge));
+  #managedNames(): ReadonlySet<string> {
+    return new Set(this.#ground?.bridges.map(({ name }) => name));
   }
 
   /** Names that are new are nobody's yet, also while the rules already open them. */
   async #close(devices: readonly BridgePort[]): Promise<void> {
-    const strange = this.#managed(devices).filter(({ name }) => !this.#kinds.has(name));
+    const managed = this.#managedNames();
+    const strange = devices.filter(({ name, bridge }) => !this.#kinds.has(name) && managed.has(bridge));
     if (strange.length > 0) await this.#presence.close(strange);
   }
 
@@ -163,7 +165,8 @@ export class InStep {
   async #admit(devices: readonly BridgePort[]): Promise<void> {
     const guests: string[] = [];
     for (const [name, kind] of this.#kinds) if (kind === 'guest') guests.push(name);
-    await this.#presence.update({ guests, ports: this.#managed(devices) }, devices);
+    const managed = this.#managedNames();
+    await this.#presence.update({ guests, ports: devices.filter(({ bridge }) => managed.has(bridge)) }, devices);
   }
 
   /** Nobody looks any more: names alone count again. */

@@ -11,7 +11,9 @@ export type Listener = {
   readonly isPossible?: () => boolean;
   /** Comes also shortly after each start: what happened before was not heard. */
   readonly started: () => void;
-  readonly heard: (text: string) => void;
+  readonly heard: (chunk: Buffer) => void;
+  /** Takes what writes to the program; undefined when it has ended. */
+  readonly talk?: (write: ((octets: Uint8Array) => void) | undefined) => void;
 };
 
 const shortestPauseMs = 200;
@@ -34,13 +36,15 @@ export async function listen(access: Access, listener: Listener, signal: AbortSi
 const endsWithUs = ['--pdeathsig', 'TERM', '--'];
 
 async function listenOnce(access: Access, listener: Listener, signal: AbortSignal): Promise<void> {
-  const { program, args, started, heard } = listener;
+  const { program, args, started, heard, talk } = listener;
   const settled = setTimeout(started, settledMs);
   const output = new Output(access, 'setpriv', [...endsWithUs, program, ...args], signal);
+  talk?.((octets) => output.write(octets));
   try {
-    for await (const chunk of output) heard(chunk.toString('latin1'));
+    for await (const chunk of output) heard(chunk);
     await output.ending();
   } finally {
+    talk?.(undefined);
     clearTimeout(settled);
   }
 }

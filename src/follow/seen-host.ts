@@ -42,6 +42,7 @@ export class SeenHost {
 
 /** Undefined when all have to be asked. @throws HostError as `readHost` */
 export function readSome(before: LiveFacts, { names, indices }: Changed): Promise<LiveFacts | undefined> {
-  const known = before.links.flatMap(({ ifindex, ifname }) => (indices.has(ifindex) ? [ifname] : []));
-  return readChanged(before, new Set([...names, ...known]));
+  const meant = new Set(names);
+  for (const { ifindex, ifname } of before.links) if (indices.has(ifindex)) meant.add(ifname);
+  return readChanged(before, meant);
 }

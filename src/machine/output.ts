@@ -37,8 +37,9 @@ export class Output implements AsyncIterable<Buffer> {
   }
 
   /** What goes to the program's standard input. */
-  write(text: string): void {
-    this.#child.stdin.write(text, 'latin1');
+  write(input: string | Uint8Array): void {
+    if (typeof input === 'string') this.#child.stdin.write(input, 'latin1');
+    else this.#child.stdin.write(input);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {

@@ -15,12 +15,14 @@ export function changedFacts(
   names: ReadonlySet<string>,
   { devices, ...others }: ChangedFacts,
 ): LiveFacts | undefined {
-  const [left, before] = [false, true].map((isNamed) =>
-    facts.links.filter(({ ifname }) => names.has(ifname) === isNamed),
-  );
-  const was = new Map(before?.map((link) => [link.ifname, link]));
+  const left: IpLink[] = [];
+  const was = new Map<string, IpLink>();
+  for (const link of facts.links) {
+    if (names.has(link.ifname)) was.set(link.ifname, link);
+    else left.push(link);
+  }
   const is = new Map(devices.map((link) => [link.ifname, link]));
-  if (left === undefined || is.size !== devices.length || ![...is.keys()].every((name) => names.has(name))) {
+  if (is.size !== devices.length || ![...is.keys()].every((name) => names.has(name))) {
     return undefined;
   }
   if (areRenamed(facts.links, devices)) return undefined;

@@ -22,39 +22,94 @@ export type LiveFacts = {
 
 /** Always has a value. Bridges and ports stand by ifindex: in which order ports were enslaved cannot be seen. */
 export function hostFromIp(facts: LiveFacts, name: string): Checked<Host> {
-  const all = facts.links.toSorted((a, b) => a.ifindex - b.ifindex);
-  const usable = all.filter(hasUsableName);
-  const links: Links = new Map(usable.map((link) => [link.ifname, link]));
-  const ports = Map.groupBy(usable.filter(isPort), ({ master }) => master ?? '');
+  const { ports, others, veths, odd, unusable } = parted(byNumber(facts.links));
+  const links: Links = new Map([...others, ...veths].map((link) => [link.ifname, link]));
   const namespaces = namespacesOf(facts);
+  const isDevice = deviceNames(links, ports);
   return {
     value: {
       name: 'value' in readName(name) ? name : 'host',
-      bridges: usable.filter(isBridge).map((bridge) => ({
+      bridges: others.filter(isBridge).map((bridge) => ({
         name: bridge.ifname,
-        ports: (ports.get(bridge.ifname) ?? []).map((link) => portOf(link, bridge.ifname, links, namespaces)),
+        ports: (ports.get(bridge.ifname) ?? []).map((device) => portOf(device, bridge.ifname, links, namespaces)),
         stp: (bridge.linkinfo?.info_data?.stp_state ?? 0) > 0,
         span: hostSpan,
       })),
-      interfaces: interfacesOf(usable, links, facts.addresses),
-      routes: facts.routes.flatMap((route) => routeOf(route, links)),
+      interfaces: interfacesOf(others, links, facts.addresses),
+      routes: facts.routes.flatMap((route) => routeOf(route, isDevice)),
       sysctls: facts.sysctls,
       guests: [],
     },
-    diagnostics: [...nameFaults(all, name), ...notModelled(usable, facts)],
+    diagnostics: [...nameFaults(unusable, name), ...notModelled(others, odd, facts)],
   };
 }
 
-/** What was made of a device is kept with it: on a host with thousands of them few change from one look to the next. */
-const usableNames = new WeakMap<IpLink, boolean>();
-const plainPorts = new WeakMap<IpLink, Port>();
+/** What is found out about a device once: on a host with thousands of them few change from one look to the next. */
+type Device = {
+  readonly link: IpLink;
+  readonly isUsable: boolean;
+  readonly isPort: boolean;
+  readonly isOdd: boolean;
+  /** If it does not depend on other devices. */
+  port?: Port;
+};
 
-function hasUsableName(link: IpLink): boolean {
-  const known = usableNames.get(link);
+const devices = new WeakMap<IpLink, Device>();
+
+function deviceOf(link: IpLink): Device {
+  const known = devices.get(link);
   if (known !== undefined) return known;
   const isUsable = 'value' in readInterface(link.ifname);
-  usableNames.set(link, isUsable);
-  return isUsable;
+  const device = { link, isUsable, isPort: isPort(link), isOdd: isOddPort(link) };
+  devices.set(link, device);
+  return device;
+}
+
+/** Mostly they are in order. */
+function byNumber(links: readonly IpLink[]): readonly IpLink[] {
+  const isSorted = links.every(({ ifindex }, at) => at === 0 || (links[at - 1]?.ifindex ?? 0) < ifindex);
+  return isSorted ? links : links.toSorted((a, b) => a.ifindex - b.ifindex);
+}
+
+type Parts = {
+  /** By the bridges' names. */
+  readonly ports: ReadonlyMap<string, readonly Device[]>;
+  readonly others: readonly IpLink[];
+  readonly veths: readonly IpLink[];
+  /** Ports of which not everything is taken into account. */
+  readonly odd: readonly IpLink[];
+  readonly unusable: readonly IpLink[];
+};
+
+function parted(links: readonly IpLink[]): Parts {
+  const ports = new Map<string, Device[]>();
+  const [others, veths, odd, unusable]: [IpLink[], IpLink[], IpLink[], IpLink[]] = [[], [], [], []];
+  for (const link of links) {
+    const device = deviceOf(link);
+    if (!device.isUsable) unusable.push(link);
+    else if (device.isPort) {
+      const siblings = ports.get(link.master ?? '');
+      if (siblings === undefined) ports.set(link.master ?? '', [device]);
+      else siblings.push(device);
+      if (isVeth(link)) veths.push(link);
+      if (device.isOdd) odd.push(link);
+    } else others.push(link);
+  }
+  return { ports, others, veths, odd, unusable };
+}
+
+/** Routes seldom lead by a port: who all of them are is found out when one does. */
+function deviceNames(links: Links, ports: Parts['ports']): (name: string) => boolean {
+  let names: ReadonlySet<string> | undefined;
+  return (name) => {
+    if (links.has(name)) return true;
+    names ??= new Set([...ports.values()].flatMap((some) => some.map(({ link }) => link.ifname)));
+    return names.has(name);
+  };
+}
+
+function isVeth({ linkinfo }: IpLink): boolean {
+  return linkinfo?.info_kind === 'veth';
 }
 
 export function isBridge({ linkinfo }: IpLink): boolean {
@@ -65,24 +120,23 @@ export function isPort({ linkinfo, master }: IpLink): boolean {
   return master !== undefined && linkinfo?.info_slave_kind === 'bridge';
 }
 
-function nameFaults(links: readonly IpLink[], name: string): readonly Diagnostic[] {
+function nameFaults(unusable: readonly IpLink[], name: string): readonly Diagnostic[] {
   const host = readName(name);
   return [
     ...('fault' in host
       ? [warning(host.fault.code, host.fault.message, hostSpan, { hint: "it is called 'host' here" })]
       : []),
-    ...links
-      .filter((link) => !hasUsableName(link))
-      .flatMap(({ ifname, master }) => {
-        const read = readInterface(ifname);
-        if ('value' in read) return [];
-        const place = master === undefined ? '' : `, a port of ${quoted(master)},`;
-        const message = `the interface ${quoted(ifname)}${place} is left out: the name cannot be used in rules`;
-        return [error('bad-interface', message, hostSpan, { hint: read.fault.hint ?? '' })];
-      }),
+    ...unusable.flatMap(({ ifname, master }) => {
+      const read = readInterface(ifname);
+      if ('value' in read) return [];
+      const place = master === undefined ? '' : `, a port of ${quoted(master)},`;
+      const message = `the interface ${quoted(ifname)}${place} is left out: the name cannot be used in rules`;
+      return [error('bad-interface', message, hostSpan, { hint: read.fault.hint ?? '' })];
+    }),
   ];
 }
 
+/** Those that another device can be the other end of, or a route's way; of ports only these. */
 type Links = ReadonlyMap<string, IpLink>;
 
 /** By their numbers; of a name that cannot be one in a policy nothing is said. */
@@ -93,11 +147,11 @@ function namespacesOf({ namespaces }: LiveFacts): Namespaces {
   return new Map(usable.flatMap(({ name, id }) => (typeof id === 'number' && id >= 0 ? [[id, name] as const] : [])));
 }
 
-function portOf(link: IpLink, bridge: string, links: Links, namespaces: Namespaces): Port {
-  const known = plainPorts.get(link);
-  if (known !== undefined) return known;
+function portOf(device: Device, bridge: string, links: Links, namespaces: Namespaces): Port {
+  if (device.port !== undefined) return device.port;
+  const { link } = device;
   const peer = peerOf(link, links);
-  const guest = link.linkinfo?.info_kind === 'veth' ? namespaces.get(link.link_netnsid ?? -1) : undefined;
+  const guest = isVeth(link) ? namespaces.get(link.link_netnsid ?? -1) : undefined;
   const port = {
     name: link.ifname,
     bridge,
@@ -107,7 +161,7 @@ function portOf(link: IpLink, bridge: string, links: Links, namespaces: Namespac
     span: hostSpan,
   };
   // a cable is what the other end makes of it
-  if (link.linkinfo?.info_kind !== 'veth') plainPorts.set(link, port);
+  if (!isVeth(link)) device.port = port;
   return port;
 }
 
@@ -120,20 +174,20 @@ function isUplink({ linkinfo }: IpLink): boolean {
 
 /** Both ends must name each other: `link` is also what a vlan is on. */
 function peerOf(link: IpLink, links: Links): string | undefined {
-  if (link.linkinfo?.info_kind !== 'veth' || typeof link.link_netnsid === 'number') return undefined;
+  if (!isVeth(link) || typeof link.link_netnsid === 'number') return undefined;
   const other = links.get(link.link ?? '');
-  return other?.linkinfo?.info_kind === 'veth' && other.link === link.ifname ? other.ifname : undefined;
+  return other !== undefined && isVeth(other) && other.link === link.ifname ? other.ifname : undefined;
 }
 
 /** A bridge device is one of them only if it has an address. */
 function interfacesOf(
-  usable: readonly IpLink[],
+  others: readonly IpLink[],
   links: Links,
   addresses: readonly IpAddresses[],
 ): readonly HostInterface[] {
   const byName = new Map(addresses.map(({ ifname, addr_info }) => [ifname, addr_info.flatMap(prefixOf)]));
-  return usable
-    .filter((link) => !isPort(link) && link.link_type !== 'loopback' && !isBonded(link))
+  return others
+    .filter((link) => link.link_type !== 'loopback' && !isBonded(link))
     .filter((link) => !isBridge(link) || (byName.get(link.ifname) ?? []).length > 0)
     .map((link) => interfaceOf(link, byName.get(link.ifname) ?? [], links));
 }
@@ -169,11 +223,11 @@ function prefixOf({ local, prefixlen, scope }: IpAddresses['addr_info'][number])
 }
 
 /** Of several next hops the first one. */
-function routeOf(route: IpRoute, links: Links): readonly Route[] {
+function routeOf(route: IpRoute, isDevice: (name: string) => boolean): readonly Route[] {
   if (unmodelledRoute(route) !== undefined || route.flags?.includes('dead')) return [];
   const to = parsePrefix(route.dst === 'default' ? '0.0.0.0/0' : route.dst);
   const { gateway, dev } = route.nexthops?.[0] ?? route;
-  if (to === undefined || (dev !== undefined && !links.has(dev))) return [];
+  if (to === undefined || (dev !== undefined && !isDevice(dev))) return [];
   const via = gateway === undefined ? undefined : parseIp(gateway);
   return [{ to, ...(via === undefined ? {} : { via }), ...(dev === undefined ? {} : { dev }), span: hostSpan }];
 }
@@ -189,9 +243,9 @@ function isOddPort(link: IpLink): boolean {
 }
 
 /** Settings with which frames go other ways than the simulation and the proof assume. */
-function notModelled(links: readonly IpLink[], { routes }: LiveFacts): readonly Diagnostic[] {
-  const bridges = links.filter((link) => isBridge(link) && (link.linkinfo?.info_data?.vlan_filtering ?? 0) > 0);
-  const ports = links.filter(isOddPort).flatMap(({ ifname, linkinfo }) => {
+function notModelled(others: readonly IpLink[], odd: readonly IpLink[], { routes }: LiveFacts): readonly Diagnostic[] {
+  const bridges = others.filter((link) => isBridge(link) && (link.linkinfo?.info_data?.vlan_filtering ?? 0) > 0);
+  const ports = odd.flatMap(({ ifname, linkinfo }) => {
     const { hairpin, learning, isolated } = linkinfo?.info_slave_data ?? {};
     return [
       ...(hairpin === true ? [`port ${quoted(ifname)} sends frames back (hairpin)`] : []),

@@ -1,5 +1,5 @@
 // The live host: asks ip, /proc/sys and libvirt, in the current network namespace. It changes nothing.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { z } from 'zod';
 import { local } from '../machine/access.ts';
@@ -37,14 +37,13 @@ export async function readHost(agents: AskedAgents = nobody): Promise<Checked<Ho
 
 /** All devices, routes and settings. @throws HostError as `readHost` */
 export async function readFacts(): Promise<LiveFacts> {
-  const [devices, routes, namespaces, sysctls] = await Promise.all([
+  const [devices, routes, namespaces] = await Promise.all([
     printedBy(ipDevices, 'ip', ['-j', '-d', 'addr', 'show']),
     printedBy(ipRoutes, 'ip', ['-j', 'route', 'show', 'table', 'main']),
     readNamespaces(),
-    readSysctls(),
   ]);
   const [links, addresses] = partsOf(devices);
-  return { links, addresses, routes, namespaces, sysctls };
+  return { links, addresses, routes, namespaces, sysctls: readSysctls() };
 }
 
 /**
@@ -70,10 +69,9 @@ const plainName = /^[A-Za-z0-9_.-]{1,15}$/;
 export async function readChanged(facts: LiveFacts, names: ReadonlySet<string>): Promise<LiveFacts | undefined> {
   if (names.size > mostNames || ![...names].every((name) => plainName.test(name))) return undefined;
   const lines = [...[...names].map((name) => `addr show dev ${name}`), 'route show table main', ''];
-  const [ran, namespaces, sysctls] = await Promise.all([
+  const [ran, namespaces] = await Promise.all([
     run(local, 'ip', ['-j', '-d', '-force', '-batch', '-'], { input: lines.join('\n') }),
     readNamespaces(),
-    readSysctls(),
   ]);
   const printed = ran.stdout
     .toString('utf8')
@@ -87,13 +85,20 @@ export async function readChanged(facts: LiveFacts, names: ReadonlySet<string>):
   if (!devices.success || !routes.success || printed.length !== names.size - missing + 1 || complaints !== missing) {
     return undefined;
   }
-  return changedFacts(facts, names, { devices: devices.data, routes: routes.data, namespaces, sysctls });
+  return changedFacts(facts, names, { devices: devices.data, routes: routes.data, namespaces, sysctls: readSysctls() });
 }
 
 /** Where no network namespace has a name, there is nobody to ask. */
 async function readNamespaces(): Promise<readonly IpNamespace[]> {
-  const names = await readdir('/var/run/netns').catch(() => []);
-  return names.length === 0 ? [] : printedBy(ipNamespaces, 'ip', ['-j', 'netns', 'list']);
+  return hasNamedNamespaces() ? printedBy(ipNamespaces, 'ip', ['-j', 'netns', 'list']) : [];
+}
+
+function hasNamedNamespaces(): boolean {
+  try {
+    return readdirSync('/var/run/netns').length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function withLibvirt(plain: Checked<Host>, links: readonly IpLink[], libvirt: Libvirt): Checked<Host> {
@@ -138,16 +143,14 @@ function jsonOf(text: string, command: string): unknown {
   }
 }
 
-/** A setting of a module that is not loaded is left out. */
-async function readSysctls(): Promise<Readonly<Record<string, string>>> {
-  const found = await Promise.all(sysctlNames.map(readSysctl));
-  return Object.fromEntries(found.flat());
+/** Four short files of the kernel: threads would cost more. A setting of a module that is not loaded is left out. */
+function readSysctls(): Readonly<Record<string, string>> {
+  return Object.fromEntries(sysctlNames.flatMap(readSysctl));
 }
 
-async function readSysctl(name: string): Promise<readonly (readonly [name: string, value: string])[]> {
+function readSysctl(name: string): readonly (readonly [name: string, value: string])[] {
   try {
-    const value = await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8');
-    return [[name, value.trim()]];
+    return [[name, readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').trim()]];
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new HostError('no-sysctl', `cannot read the sysctl ${name}: ${(cause as Error).message}`, cause);

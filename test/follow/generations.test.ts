@@ -40,7 +40,7 @@ suite('nft monitor', () => {
     test(`${what}: ${reasons.join(', ') || 'nothing'}`, () => {
       const generations = new Generations((pid) => pid === 1);
       assert.deepEqual(
-        [...text].flatMap((character) => generations.heard(character)),
+        [...text].flatMap((character) => generations.printed(character)),
         reasons,
       );
     });
@@ -48,7 +48,7 @@ suite('nft monitor', () => {
 
   test('what an own change was about is not taken for the next one', () => {
     const generations = new Generations((pid) => pid === 1);
-    generations.heard('delete table bridge bk\n# new generation 2 by process 1 (nft)\n');
-    assert.deepEqual(generations.heard('add table ip x\n# new generation 3 by process 2 (nft)\n'), ['others']);
+    generations.printed('delete table bridge bk\n# new generation 2 by process 1 (nft)\n');
+    assert.deepEqual(generations.printed('add table ip x\n# new generation 3 by process 2 (nft)\n'), ['others']);
   });
 });

@@ -1,6 +1,7 @@
 // A host and the same host a moment later -> which ports and guests are others now. Where anything else changed nothing is
 // told apart: bridges, the host's own interfaces and cables decide about every port.
 import type { GuestCard, Host, HostGuest, Port } from '../../model/host.ts';
+import { middles } from '../../model/middles.ts';
 import { isSameTree } from '../../model/stable-text.ts';
 import type { PortIndex } from './port-index.ts';
 
@@ -15,20 +16,29 @@ export type HostChanges = {
 /** @param ports those of `before`; undefined when more changed than ports and guests */
 export function hostChanges(before: Host, after: Host, ports: PortIndex): HostChanges | undefined {
   if (!isSameFrame(before, after)) return undefined;
-  const names = new Set<string>();
-  const now: Port[] = [];
-  for (const bridge of after.bridges) {
-    for (const port of bridge.ports) {
-      names.add(port.name);
-      const was = ports.named(port.name);
-      if (was === undefined || !isSamePort(was, port)) now.push(port);
+  const [left, came]: [Map<string, Port>, Map<string, Port>] = [new Map(), new Map()];
+  for (const [at, bridge] of after.bridges.entries()) {
+    const [was, is] = middles(before.bridges[at]?.ports ?? [], bridge.ports);
+    for (const port of was) left.set(port.name, port);
+    for (const port of is) {
+      if (came.has(port.name)) return undefined;
+      came.set(port.name, port);
     }
   }
-  const count = after.bridges.reduce((sum, bridge) => sum + bridge.ports.length, 0);
-  if (names.size !== count) return undefined;
-  const here = new Set(now.map(({ name }) => name));
-  const was = ports.filter(({ name }) => here.has(name) || !names.has(name));
-  return { was, now, guests: changedGuests(before.guests, after.guests) };
+  const now: Port[] = [];
+  for (const port of came.values()) {
+    const was = ports.named(port.name);
+    // twice there: in its old place too
+    if (was !== undefined && !left.has(port.name)) return undefined;
+    if (was === undefined || !isSamePort(was, port)) now.push(port);
+  }
+  const changed = new Set(now.map(({ name }) => name));
+  const was = [...left.keys()].filter((name) => changed.has(name) || !came.has(name));
+  return {
+    was: was.flatMap((name) => ports.named(name) ?? []),
+    now,
+    guests: changedGuests(before.guests, after.guests),
+  };
 }
 
 function isSameFrame(before: Host, after: Host): boolean {

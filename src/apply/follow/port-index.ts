@@ -13,12 +13,6 @@ export class PortIndex {
     for (const port of allPorts(host)) this.#add(port);
   }
 
-  filter(isMeant: (port: Port) => boolean): readonly Port[] {
-    const meant: Port[] = [];
-    for (const port of this.#byName.values()) if (isMeant(port)) meant.push(port);
-    return meant;
-  }
-
   named(name: string): Port | undefined {
     return this.#byName.get(name);
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Access } from '../../machine/access.ts';
 import { failureText, run } from '../../machine/run.ts';
 import { HostError } from '../../model/host-error.ts';
+import type { SetElements } from '../../netlink/nf-tables.ts';
 import type { IpLink } from '../../topology/ip-json.ts';
 import { isPort, type LiveFacts } from '../../topology/live.ts';
 import type { Drift } from '../drift.ts';
@@ -11,7 +12,11 @@ import {
   isPresence,
   notIn,
   type Presence,
+  type PresenceChange,
   type PresentPort,
+  presenceChanges,
+  presenceDifference,
+  presenceElements,
   presenceTable,
   printPresence,
   printPresenceChanges,
@@ -65,13 +70,22 @@ function jsonOf(text: string): unknown {
 /** So many that are gone may stay in the table: who they were never comes again, and to delete costs more than to add. */
 const mostLeft = 200;
 
+/** Changes elements without `nft`, in one transaction; false when that is not possible now. @throws HostError 'tool-failed' */
+export type DirectChange = (changes: readonly SetElements[]) => Promise<boolean>;
+
+const nothing: Presence = { guests: [], ports: [] };
+
 export class PresenceTable {
   readonly #access: Access;
-  /** What the kernel has. */
+  readonly #direct: DirectChange;
+  /** What the kernel has, but for those who are gone; undefined when nobody knows. */
   #loaded: Presence | undefined;
+  /** Who is gone and still in the table. */
+  #left = nothing;
 
-  constructor(access: Access) {
+  constructor(access: Access, direct: DirectChange = () => Promise.resolve(false)) {
     this.#access = access;
+    this.#direct = direct;
   }
 
   /** Somebody else changed it. */
@@ -83,18 +97,24 @@ export class PresenceTable {
   async isIntact(): Promise<boolean> {
     if (this.#loaded === undefined) return false;
     const { code, stdout } = await run(this.#access, 'nft', ['-j', 'list', 'table', ...presenceTable.split(' ')]);
-    return code === 0 && isPresence(jsonOf(stdout.toString('utf8')), this.#loaded);
+    return code === 0 && isPresence(jsonOf(stdout.toString('utf8')), both(this.#loaded, this.#left));
   }
 
   /** The names of these devices are closed too, whatever device has them. Nothing is done before there is a table. */
   async close(devices: readonly PresentPort[]): Promise<void> {
-    const was = this.#loaded;
-    if (was === undefined) return;
-    const names = devices.map(({ name }) => name);
-    const guests = [...new Set([...was.guests, ...names])];
-    const isAdmitted = notIn({ guests: [], ports: devices }, was).ports.length < devices.length;
-    const ports = isAdmitted ? was.ports.filter(({ name }) => !names.includes(name)) : was.ports;
-    await this.#change(was, { ports, guests });
+    const loaded = this.#loaded;
+    if (loaded === undefined) return;
+    const names = new Set(devices.map(({ name }) => name));
+    const numbers = new Map(devices.map(({ name, index }) => [index, name]));
+    const isMeant = ({ name }: PresentPort): boolean => names.has(name);
+    const there = both(loaded, this.#left);
+    const known = new Set(there.guests.filter((name) => names.has(name)));
+    const come = { guests: [...names].filter((name) => !known.has(name)), ports: [] };
+    const isAdmitted = there.ports.some(({ name, index }) => numbers.get(index) === name);
+    const gone = { guests: [], ports: isAdmitted ? there.ports.filter(isMeant) : [] };
+    const left = isAdmitted ? notIn(this.#left, gone) : this.#left;
+    const ports = isAdmitted ? notIn(loaded, gone).ports : loaded.ports;
+    await this.#change(presenceChanges(gone, come), { guests: [...loaded.guests, ...come.guests], ports }, left);
   }
 
   /**
@@ -102,32 +122,45 @@ export class PresenceTable {
    * @throws HostError 'tool-failed'; the table is as it was then, or will be made anew
    */
   async update(presence: Presence, devices: readonly PresentPort[]): Promise<void> {
-    const was = this.#loaded;
-    if (was === undefined) {
-      await this.#load(printPresence(presence), presence);
+    const loaded = this.#loaded;
+    if (loaded === undefined) {
+      await this.#load(printPresence(presence));
+      this.#keep(presence, nothing);
       return;
     }
-    const left = notIn(was, presence);
+    const { gone, come } = presenceDifference(loaded, presence);
+    const left = notIn(both(this.#left, gone), come);
     const names = new Set(left.guests);
     const isNeeded = left.ports.length + names.size > mostLeft || devices.some(({ name }) => names.has(name));
-    if (isNeeded) await this.#change(was, presence);
-    else await this.#change(was, { guests: [...presence.guests, ...names], ports: [...presence.ports, ...left.ports] });
+    if (isNeeded) await this.#change(presenceChanges(left, come), presence, nothing);
+    else await this.#change(presenceChanges(nothing, come), presence, left);
   }
 
   async remove(): Promise<void> {
-    await this.#load(`add table ${presenceTable}\ndelete table ${presenceTable}\n`, undefined);
+    await this.#load(`add table ${presenceTable}\ndelete table ${presenceTable}\n`);
   }
 
-  async #change(was: Presence, is: Presence): Promise<void> {
-    const text = printPresenceChanges(was, is);
-    if (text === '') this.#loaded = is;
-    else await this.#load(text, is);
+  async #change(changes: readonly PresenceChange[], presence: Presence, left: Presence): Promise<void> {
+    if (changes.length > 0) {
+      this.#loaded = undefined;
+      const isDone = await this.#direct(presenceElements(changes));
+      if (!isDone) await this.#load(printPresenceChanges(changes));
+    }
+    this.#keep(presence, left);
   }
 
-  async #load(input: string, presence: Presence | undefined): Promise<void> {
+  #keep(presence: Presence, left: Presence): void {
+    this.#loaded = presence;
+    this.#left = left;
+  }
+
+  async #load(input: string): Promise<void> {
     this.#loaded = undefined;
     const ran = await run(this.#access, 'nft', ['-f', '-'], { input });
     if (ran.code !== 0) throw new HostError('tool-failed', failureText(this.#access, ['nft', '-f', '-'], ran));
-    this.#loaded = presence;
   }
+}
+
+function both(ones: Presence, others: Presence): Presence {
+  return { guests: [...ones.guests, ...others.guests], ports: [...ones.ports, ...others.ports] };
 }

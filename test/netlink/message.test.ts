@@ -1,0 +1,59 @@
+// Octets of netlink, back and forth, and whatever is cut off or makes no sense.
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  decodeAttributes,
+  decodeMessages,
+  decodeText,
+  encodeAttributes,
+  encodeMessage,
+  encodeText,
+} from '../../src/netlink/message.ts';
+import { encodeBatch, interfaceNameKey, noticeOf } from '../../src/netlink/nf-tables.ts';
+
+const octets = fc.uint8Array({ maxLength: 40 });
+
+suite('messages of netlink', () => {
+  test('come back as they were, one behind the other', () => {
+    const message = fc.record(
+      { type: fc.nat(0xffff), flags: fc.nat(0xffff), sequence: fc.nat(0xffffffff), body: octets },
+      { noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 4 }), (messages) => {
+        const datagram = Uint8Array.from(messages.flatMap((one) => [...encodeMessage(one)]));
+        assert.deepEqual(decodeMessages(datagram), messages);
+      }),
+    );
+  });
+
+  test('attributes and nests of them come back', () => {
+    const value = { type: 3, value: [{ type: 1, value: encodeText('bk') }] };
+    const inside = decodeAttributes(encodeAttributes([value])).get(3);
+    assert.equal(decodeText(decodeAttributes(inside ?? new Uint8Array(0)).get(1) ?? new Uint8Array(0)), 'bk');
+    assert.throws(() => encodeAttributes([{ type: 1, value: new Uint8Array(0x10000) }]), RangeError);
+  });
+
+  test('garbage is no exception', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (garbage) => {
+        for (const message of decodeMessages(garbage)) noticeOf(message);
+        noticeOf({ type: (10 << 8) | 15, flags: 0, sequence: 0, body: garbage });
+        decodeAttributes(garbage);
+      }),
+    );
+  });
+
+  test('a name that no device can have is none', () => {
+    assert.throws(() => interfaceNameKey(''), RangeError);
+    assert.throws(() => interfaceNameKey('sixteen-letters!'), RangeError);
+  });
+
+  test('a long change is cut into messages that each fit, and a batch of nothing asks for no answer', () => {
+    const keys = Array.from({ length: 2_500 }, (_, at) => interfaceNameKey(`g${at}`));
+    const change = { what: 'add', family: 'bridge', table: 't', set: 's', keys } as const;
+    assert.deepEqual([...encodeBatch([change], 7).sequences], [8, 9, 10]);
+    assert.equal(encodeBatch([{ ...change, keys: [] }], 7).sequences.size, 0);
+  });
+});

@@ -1,0 +1,156 @@
+// Elements of sets and who changed what, with the kernel itself: what it took is held against nft's listing.
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { HostError } from '../../src/model/host-error.ts';
+import { concatenated } from '../../src/netlink/message.ts';
+import { interfaceIndexKey, interfaceNameKey, type SetElements } from '../../src/netlink/nf-tables.ts';
+import { Relay } from '../../src/netlink/relay.ts';
+import { pieceKind } from '../../src/netlink/relay-script.ts';
+import { freshNamespace, mustRun, type Namespace, needsRoot } from '../support/namespace.ts';
+import { startRelay } from '../support/relay.ts';
+import { until } from '../support/until.ts';
+
+const table = `table bridge t {
+	set ports {
+		type ifname . iface_index
+	}
+	set guests {
+		type ifname
+	}
+}
+`;
+
+function ports(
+  what: SetElements['what'],
+  ...elements: readonly (readonly [name: string, index: number])[]
+): SetElements {
+  const keys = elements.map(([name, index]) => concatenated([interfaceNameKey(name), interfaceIndexKey(index)]));
+  return { what, family: 'bridge', table: 't', set: 'ports', keys };
+}
+
+function guests(what: SetElements['what'], ...names: readonly string[]): SetElements {
+  return { what, family: 'bridge', table: 't', set: 'guests', keys: names.map(interfaceNameKey) };
+}
+
+/** As nft prints them; numbers of devices that are not there are numbers. */
+async function elementsOf(namespace: Namespace, set: string): Promise<readonly string[]> {
+  const { stdout } = await mustRun(namespace, 'nft', ['list', 'set', 'bridge', 't', set]);
+  const [, text = ''] = /elements = \{([^}]*)\}/.exec(stdout) ?? [];
+  return text
+    .split(',')
+    .map((one) => one.trim().replace(/\s+/g, ' '))
+    .filter((one) => one !== '')
+    .sort();
+}
+
+suite('the relay to nf_tables', { skip: needsRoot }, () => {
+  test('elements come and go in one transaction, and nft sees the same', async (t) => {
+    const namespace = await freshNamespace();
+    t.after(() => namespace.close());
+    await mustRun(namespace, 'nft', ['-f', '-'], table);
+    const { relay, stop } = await startRelay(namespace);
+    t.after(stop);
+    assert.equal(
+      await relay.change([ports('add', ['vnet0', 70_000], ['fifteen-letters', 9]), guests('add', 'vnet0')]),
+      true,
+    );
+    assert.deepEqual(await elementsOf(namespace, 'ports'), ['"fifteen-letters" . 9', '"vnet0" . 70000']);
+    assert.deepEqual(await elementsOf(namespace, 'guests'), ['"vnet0"']);
+    // what nft wrote is the same to us
+    await mustRun(namespace, 'nft', ['add', 'element', 'bridge', 't', 'ports', '{ "vnet1" . 1234567 }']);
+    const change = [ports('delete', ['vnet1', 1_234_567], ['vnet0', 70_000]), ports('add', ['vnet0', 70_001])];
+    assert.equal(await relay.change(change), true);
+    assert.deepEqual(await elementsOf(namespace, 'ports'), ['"fifteen-letters" . 9', '"vnet0" . 70001']);
+    assert.equal(await relay.change([]), true);
+  });
+
+  test('what is refused changes nothing, and the next change is taken', async (t) => {
+    const namespace = await freshNamespace();
+    t.after(() => namespace.close());
+    await mustRun(namespace, 'nft', ['-f', '-'], table);
+    const { relay, stop } = await startRelay(namespace);
+    t.after(stop);
+    const refused = relay.change([guests('add', 'a'), guests('delete', 'nobody')]);
+    await assert.rejects(refused, (error: HostError) => error instanceof HostError && /error 2$/.test(error.message));
+    assert.deepEqual(await elementsOf(namespace, 'guests'), []);
+    await assert.rejects(relay.change([{ ...guests('add', 'a'), table: 'none' }]), HostError);
+    assert.equal(await relay.change([guests('add', 'a')]), true);
+    assert.deepEqual(await elementsOf(namespace, 'guests'), ['"a"']);
+  });
+
+  test('several at once are answered each; thousands are more than it carries', async (t) => {
+    const namespace = await freshNamespace();
+    t.after(() => namespace.close());
+    await mustRun(namespace, 'nft', ['-f', '-'], table);
+    const { relay, stop } = await startRelay(namespace);
+    t.after(stop);
+    const names = Array.from({ length: 1_500 }, (_, at) => `g${at}`);
+    const answers = await Promise.allSettled([
+      relay.change([guests('add', ...names)]),
+      relay.change([guests('delete', 'nobody')]),
+      relay.change([guests('add', 'last')]),
+    ]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    );
+    assert.equal((await elementsOf(namespace, 'guests')).length, names.length + 1);
+    const many = Array.from({ length: 5_000 }, (_, at) => `m${at}`);
+    assert.equal(await relay.change([guests('add', ...many)]), false);
+    assert.equal((await elementsOf(namespace, 'guests')).length, names.length + 1);
+  });
+
+  test('who changed which tables is heard, of nft too, and who it was', async (t) => {
+    const namespace = await freshNamespace();
+    t.after(() => namespace.close());
+    const { relay, notices, pid, stop } = await startRelay(namespace);
+    t.after(stop);
+    const ends = (): number => notices.filter(({ kind }) => kind === 'end').length;
+    await mustRun(namespace, 'nft', ['-f', '-'], `${table}table ip filter {\n\tchain x { }\n}\n`);
+    await until(() => ends() === 1, 'the first transaction');
+    await relay.change([guests('add', 'a')]);
+    await until(() => ends() === 2, 'the second transaction');
+    const changes = notices.flatMap((one) => (one.kind === 'change' ? [`${one.family} ${one.table}`] : []));
+    assert.deepEqual([...new Set(changes)], ['bridge t', 'ip filter']);
+    assert.equal(notices.at(-2)?.kind, 'change');
+    const pids = notices.flatMap((one) => (one.kind === 'end' ? [one.pid] : []));
+    assert.equal(pids[1], pid);
+    assert.notEqual(pids[0], pid);
+  });
+
+  test('when it ends what waits is not known, and what comes is not taken', async (t) => {
+    const namespace = await freshNamespace();
+    t.after(() => namespace.close());
+    const { relay, stop } = await startRelay(namespace);
+    await stop();
+    assert.equal(await relay.change([guests('add', 'a')]), false);
+    assert.equal(relay.isImpossible, false);
+  });
+});
+
+suite('what a relay says', () => {
+  test('nothing at all: there will be none', () => {
+    const relay = new Relay({ heard: () => undefined, lost: () => undefined });
+    relay.attach(() => undefined);
+    assert.equal(relay.isImpossible, false);
+    relay.attach(undefined);
+    assert.equal(relay.isImpossible, true);
+  });
+
+  test('a loss fails what waits, and is passed on; octets may come one by one', async () => {
+    let losses = 0;
+    const relay = new Relay({
+      heard: () => undefined,
+      lost: () => {
+        losses++;
+      },
+    });
+    relay.attach(() => undefined);
+    const pieces = [pieceKind.ready, 0, 0, 0, 0, pieceKind.lost, 0, 0, 0, 0];
+    for (const octet of pieces.slice(0, 5)) relay.hear(Uint8Array.of(octet));
+    const waiting = relay.change([guests('add', 'a')]);
+    for (const octet of pieces.slice(5)) relay.hear(Uint8Array.of(octet));
+    await assert.rejects(waiting, /its answer was lost/);
+    assert.equal(losses, 1);
+  });
+});

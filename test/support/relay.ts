@@ -1,0 +1,46 @@
+// The relay to nf_tables in a namespace, with what it hears.
+
+import type { Notice } from '../../src/netlink/nf-tables.ts';
+import { Relay } from '../../src/netlink/relay.ts';
+import { pieceKind, relayScript } from '../../src/netlink/relay-script.ts';
+import { ended } from './child.ts';
+import type { Namespace } from './namespace.ts';
+import { accessTo } from './namespace-access.ts';
+import { until } from './until.ts';
+
+export type StartedRelay = {
+  readonly relay: Relay;
+  readonly notices: readonly Notice[];
+  readonly pid: number;
+  losses: number;
+  stop(): Promise<void>;
+};
+
+export async function startRelay(namespace: Namespace): Promise<StartedRelay> {
+  const child = accessTo(namespace).start('perl', ['-e', relayScript]);
+  const notices: Notice[] = [];
+  const started = {
+    relay: new Relay({
+      heard: (notice) => notices.push(notice),
+      lost: () => {
+        started.losses++;
+      },
+    }),
+    notices,
+    pid: child.pid ?? 0,
+    losses: 0,
+    stop: async () => {
+      child.stdin.end();
+      await ended(child);
+    },
+  };
+  let isReady = false;
+  started.relay.attach((octets) => child.stdin.write(octets));
+  child.stdout.on('data', (chunk: Buffer) => {
+    isReady ||= chunk[0] === pieceKind.ready;
+    started.relay.hear(chunk);
+  });
+  child.once('exit', () => started.relay.attach(undefined));
+  await until(() => isReady, 'the relay listens');
+  return started;
+}
