@@ -4,7 +4,7 @@
 import type { Drift } from '../apply/drift.ts';
 import { type Anew, refreshAnew } from '../apply/live/anew.ts';
 import { currentGeneration, listOfGeneration, policyOfGeneration, targetOfGeneration } from '../apply/live/facts.ts';
-import { readOwnDrift } from '../apply/live/own-drift.ts';
+import { readOwnDrift, readOwnDriftBeside } from '../apply/live/own-drift.ts';
 import { readPending } from '../apply/live/pending.ts';
 import { type Reckoning, refreshRules } from '../apply/live/refresh.ts';
 import type { Site } from '../apply/live/site.ts';
@@ -46,6 +46,7 @@ export type Reported = {
 export const work = {
   applied,
   drift,
+  driftBeside,
   anew: (site: Site, host: Host): Promise<Anew | undefined> => refreshAnew(site, host),
   reported,
   facts: (_site: Site): Promise<LiveFacts> => readFacts(),
@@ -73,9 +74,17 @@ async function applied({ state }: Site): Promise<Applied | undefined> {
 }
 
 /** `isApplied`: something should be loaded. */
-async function drift(site: Site): Promise<{ readonly drift: readonly Drift[]; readonly isApplied: boolean }> {
+export type Checked = { readonly drift: readonly Drift[]; readonly isApplied: boolean };
+
+async function drift(site: Site): Promise<Checked> {
   const { drift: found, expected } = await readOwnDrift(site);
   return { drift: found, isApplied: expected !== undefined };
+}
+
+/** Undefined when other rules were loaded meanwhile. */
+async function driftBeside(site: Site): Promise<Checked | undefined> {
+  const found = await readOwnDriftBeside(site);
+  return found && { drift: found.drift, isApplied: found.expected !== undefined };
 }
 
 type ReportedAsk = { readonly host: Host; readonly known: ReadonlySet<string>; readonly from: Reckoning };

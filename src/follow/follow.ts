@@ -54,7 +54,15 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   const aside = asideOf(site, processes);
   const follower = new Follower(
     { ...site, access },
-    { aside, links, guests: new SeenGuests(domains), direct: (changes) => relay.change(changes), policyFile, tell },
+    {
+      aside,
+      links,
+      guests: new SeenGuests(domains),
+      direct: (changes) => relay.change(changes),
+      policyFile,
+      tell,
+      wake: (reason) => wakes.wake(reason),
+    },
   );
   const ready = readiness(access);
   try {

@@ -14,11 +14,12 @@ import { type Diagnostic, hasErrors, printDiagnostic } from '../model/diagnostic
 import { HostError } from '../model/host-error.ts';
 import { AppliedRules } from './applied.ts';
 import type { Aside } from './aside.ts';
-import type { Applied } from './aside-work.ts';
+import type { Applied, Checked } from './aside-work.ts';
 import type { ChangedLinks } from './changed-links.ts';
+import { CheckBeside, CheckFirst } from './check-beside.ts';
 import { collectGarbage } from './garbage.ts';
 import type { Happening } from './happening.ts';
-import { type Followed, InStep } from './in-step.ts';
+import { type Followed, type How, InStep } from './in-step.ts';
 import { Pace } from './pace.ts';
 import { PolicyFile } from './policy-file.ts';
 import type { SeenGuests } from './seen-guests.ts';
@@ -41,6 +42,8 @@ export type FollowerParts = {
   readonly policyFile: string;
   /** All that one thing was the reason for. */
   readonly tell: (happenings: readonly Happening[]) => void;
+  /** Asks for a look. */
+  readonly wake: (reason: Reason) => void;
 };
 
 export class Follower {
@@ -51,6 +54,7 @@ export class Follower {
   readonly #file: PolicyFile;
   readonly #aside: Aside;
   readonly #host: SeenHost;
+  readonly #check: CheckBeside;
   readonly #guests: SeenGuests;
   readonly #portsPace = new Pace(soonMs, soonShare);
   readonly #hostPace = new Pace(lateMs, lateShare);
@@ -71,17 +75,26 @@ export class Follower {
   /** Those that were followed last. */
   #devices: readonly BridgePort[] = [];
   #isBehind = true;
+  #isChecking = false;
   /** This look read or compiled everything. */
   #isLarge = false;
 
-  constructor(site: Site, { aside, links, guests, direct, policyFile, tell }: FollowerParts) {
+  constructor(site: Site, { aside, links, guests, direct, policyFile, tell, wake }: FollowerParts) {
     this.#site = site;
     this.#tell = tell;
     this.#aside = aside;
     this.#applied = new AppliedRules(site.state, aside);
-    this.#inStep = new InStep(site, { aside, guests, direct });
+    this.#inStep = new InStep(site, {
+      aside,
+      guests,
+      direct,
+      beforeAnew: () => {
+        if (this.#check.isOfUse) throw new CheckFirst();
+      },
+    });
     this.#guests = guests;
     this.#host = new SeenHost(aside, links);
+    this.#check = new CheckBeside(aside, () => wake('checked'));
     this.#file = new PolicyFile(policyFile, aside);
   }
 
@@ -147,18 +160,19 @@ export class Follower {
     await this.#hostPace.timed(() => this.#byElements(seen, applied));
   }
 
-  /** A refusal shows that somebody changed what is loaded. */
+  /** A refusal shows that somebody changed what is loaded; and what is made anew would hide what he changed. */
   async #byElements(seen: Seen, applied: Applied): Promise<void> {
     try {
       await this.#follow(seen, applied, 'by elements');
     } catch (error) {
-      if (!(error instanceof LoadRefused) || !applied.restoresDrift) throw error;
+      const isFirst = error instanceof CheckFirst || error instanceof LoadRefused;
+      if (!isFirst || !applied.restoresDrift) throw error;
       await this.#rules(applied);
       await this.#follow(await this.#host.look('changed'), applied, 'by elements');
     }
   }
 
-  async #follow(seen: Seen, applied: Applied, how: 'by elements' | 'anew'): Promise<void> {
+  async #follow(seen: Seen, applied: Applied, how: How): Promise<void> {
     const followed = await this.#inStep.follow(seen, applied, how);
     this.#devices = seen.ports;
     this.#isLarge ||= this.#inStep.wasLarge;
@@ -181,17 +195,35 @@ export class Follower {
     );
   }
 
+  /** At the beginning, and after others loaded something during a check, it is waited for; else it runs beside. */
   async #lookAtRules(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
-    const isCalled = isAll || reasons.has('rules') || this.#applied.isOverdue();
-    if (!isCalled && !this.#rulesPace.isDue()) return;
-    await this.#rulesPace.timed(() => this.#rules(applied));
+    const taken = isAll ? undefined : this.#check.take();
+    if (isAll || this.#check.wasInVain) return this.#rules(applied);
+    if (taken?.checked !== undefined) await this.#act(taken.checked, applied);
+    const isCalled = taken?.again === true || reasons.has('rules') || this.#applied.isOverdue();
+    if (!isCalled && (this.#isChecking || !this.#rulesPace.isDue())) return;
+    const over = this.#check.begin();
+    if (over === undefined) return;
+    this.#isChecking = true;
+    void this.#rulesPace
+      .timed(() => over)
+      .then(() => {
+        this.#isChecking = false;
+      });
   }
 
   async #rules(applied: Applied): Promise<void> {
+    this.#check.outdate();
+    await this.#rulesPace.timed(async () => {
+      const checked = await this.#aside('drift', undefined);
+      // without restoring, what should be loaded is what elements are reckoned from
+      if (checked.isApplied && (checked.drift.length === 0 || !applied.restoresDrift)) this.#inStep.knows();
+      await this.#act(checked, applied);
+    });
+  }
+
+  async #act({ drift: found }: Checked, applied: Applied): Promise<void> {
     this.#isLarge = true;
-    const { drift: found, isApplied } = await this.#aside('drift', undefined);
-    // without restoring, what should be loaded is what elements are reckoned from
-    if (isApplied && (found.length === 0 || !applied.restoresDrift)) this.#inStep.knows();
     if (found.length > 0 && applied.restoresDrift) await this.#restore('rules', found, applied);
     else this.#tellDrift('rules', found);
   }
@@ -199,6 +231,7 @@ export class Follower {
   /** What is still so afterwards could not be put right. */
   async #restore(about: string, found: readonly Drift[], applied: Applied): Promise<void> {
     this.#guests.forget();
+    this.#check.outdate();
     await this.#follow(await this.#host.look('all'), applied, 'anew');
     const left = about === 'rules' ? (await this.#aside('drift', undefined)).drift : await this.#switchDrift();
     const words = new Set(left.map((one) => one.words));
@@ -270,6 +303,7 @@ export class Follower {
   }
 
   async end(): Promise<void> {
+    await this.#check.end();
     await this.#inStep.end();
   }
 }

@@ -25,15 +25,25 @@ export type Followed = {
   readonly strangers: readonly string[];
 };
 
+/** 'anew': the kernel's rules are read, and what somebody changed in ours is put right. */
+export type How = 'by elements' | 'anew';
+
 type Loaded = Pick<Followed, 'ports' | 'diagnostics'> & Partial<Pick<Followed, 'strangers'>>;
 
-type InStepParts = { readonly aside: Aside; readonly guests: SeenGuests; readonly direct: DirectChange };
+type InStepParts = {
+  readonly aside: Aside;
+  readonly guests: SeenGuests;
+  readonly direct: DirectChange;
+  /** Before everything is made anew where a step is not enough: may throw. */
+  readonly beforeAnew: () => void;
+};
 
 export class InStep {
   readonly #aside: Aside;
   readonly #guests: SeenGuests;
   readonly #presence: PresenceTable;
   #isKnown = false;
+  #how: How = 'anew';
   #ground: Ground | undefined;
   #wanted: readonly Wanted[] = [];
   readonly #following: Following;
@@ -43,11 +53,14 @@ export class InStep {
   /** Ports of managed bridges, and what the loaded rules take them for. */
   #kinds = new Map<string, GroundPort['kind']>();
 
-  constructor(site: Site, { aside, guests, direct }: InStepParts) {
+  constructor(site: Site, { aside, guests, direct, beforeAnew }: InStepParts) {
     this.#aside = aside;
     this.#guests = guests;
     this.#presence = new PresenceTable(site.access, direct);
-    this.#following = new Following(site, (host) => aside('anew', host));
+    this.#following = new Following(site, (host) => {
+      if (this.#how === 'by elements') beforeAnew();
+      return aside('anew', host);
+    });
   }
 
   /** Whether the rules that are loaded are those that should be, as far as this process knows. */
@@ -91,10 +104,9 @@ export class InStep {
 
   /**
    * @param seen before anything else is asked
-   * @param how 'anew': the kernel's rules are read, and what somebody changed in ours is put right
-   * @throws LoadRefused, HostError: the rules are as they were, and what came since is closed
+   * @throws LoadRefused, HostError, and what `beforeAnew` throws: the rules are as they were, and what came since is closed
    */
-  async follow({ ports: devices, facts }: Seen, applied: Applied, how: 'by elements' | 'anew'): Promise<Followed> {
+  async follow({ ports: devices, facts }: Seen, applied: Applied, how: How): Promise<Followed> {
     await this.#close(devices);
     const { value, diagnostics } = await hostNow(facts, () => this.#guests.ask(facts.links, applied.agents));
     if (value === undefined) throw new HostError('host', diagnostics[0]?.message ?? 'this host cannot be described');
@@ -111,7 +123,8 @@ export class InStep {
   }
 
   /** A guest that comes or goes is a step of its own; everything else is made anew, and what somebody changed put right. */
-  async #step(host: Host, how: 'by elements' | 'anew'): Promise<Loaded | undefined> {
+  async #step(host: Host, how: How): Promise<Loaded | undefined> {
+    this.#how = how;
     if (how === 'anew') this.#following.forget();
     this.#isKnown = false;
     const followed = await this.#following.refresh(host);
@@ -128,7 +141,7 @@ export class InStep {
   }
 
   /** Where drift is only reported: what is believed to be loaded is changed, and nothing else. */
-  async #report(host: Host, how: 'by elements' | 'anew'): Promise<Loaded | undefined> {
+  async #report(host: Host, how: How): Promise<Loaded | undefined> {
     const hostText = printHost(host);
     if (how === 'by elements' && this.#isKnown && this.#followed?.host === hostText) {
       return { ...this.#followed.loaded, ports: [] };
