@@ -10,6 +10,8 @@ import { type Loaded, loadedOf } from './loaded.ts';
 export type Drift = {
   readonly kind: 'table' | 'chain' | 'set' | 'foreign' | 'sysctl' | 'port' | 'obstacle';
   readonly words: string;
+  /** The bridge port that it is about. */
+  readonly port?: string;
 };
 
 export function rulesDrift(loaded: Loaded, expected: Ruleset | undefined): readonly Drift[] {
@@ -82,9 +84,13 @@ export function hostDrift(
       .map((name): Drift => ({ kind: 'sysctl', words: `connections on bridge ${name} are not checked: ${why}` })),
     ...[...present]
       .filter((name) => !known.has(name))
-      .map((name): Drift => ({ kind: 'port', words: `port ${name} came after the rules were loaded: it is closed` })),
+      .map((name): Drift => ({ kind: 'port', port: name, words: cameLater(name) })),
     ...[...known]
       .filter((name) => !present.has(name))
-      .map((name): Drift => ({ kind: 'port', words: `port ${name} is gone, and the rules still name it` })),
+      .map((name): Drift => ({ kind: 'port', port: name, words: `port ${name} is gone, and the rules still name it` })),
   ];
+}
+
+export function cameLater(port: string): string {
+  return `port ${port} came after the rules were loaded: it is closed`;
 }

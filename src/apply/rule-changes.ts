@@ -17,6 +17,8 @@ export type PortChange = {
   readonly bridge: string;
   /** What it is now; undefined when it is gone. */
   readonly kind?: GroundPort['kind'];
+  /** Who is behind it, or was. */
+  readonly guest?: string;
   /** One line for each thing that is different there. */
   readonly words: readonly string[];
 };
@@ -77,12 +79,19 @@ function portChanges(before: readonly GroundPort[], after: readonly GroundPort[]
   return [
     ...before
       .filter(({ name }) => !kept.has(name))
-      .map(({ name: port, bridge }) => ({ port, bridge, words: ['is no longer there'] })),
+      .map((port) => ({ port: port.name, bridge: port.bridge, ...whose(port), words: ['is no longer there'] })),
     ...after.flatMap((port) => {
-      const words = portWords(old.get(port.name), port);
-      return words.length === 0 ? [] : [{ port: port.name, bridge: port.bridge, kind: port.kind, words }];
+      const was = old.get(port.name);
+      const words = portWords(was, port);
+      const { name, bridge, kind } = port;
+      return words.length === 0 ? [] : [{ port: name, bridge, kind, ...whose(port, was), words }];
     }),
   ];
+}
+
+function whose({ guest }: GroundPort, was?: GroundPort): Pick<PortChange, 'guest'> {
+  const name = guest ?? was?.guest;
+  return name === undefined ? {} : { guest: name };
 }
 
 function portWords(was: GroundPort | undefined, port: GroundPort): readonly string[] {

@@ -18,6 +18,7 @@ import { parsePolicy } from '../policy/parse-policy.ts';
 import { untilDecided } from './countdown.ts';
 import { cutData, cutLines, cutSummary } from './cut-text.ts';
 import { exitCodes } from './exit-codes.ts';
+import { type FaultData, faultData, noRules } from './fault-data.ts';
 import { assertGuestsKnown, readHostFacts, tellFaults } from './input.ts';
 import { untilInterrupted } from './interrupted.ts';
 import { type LiveOptions, readTarget, siteOf } from './live-target.ts';
@@ -42,16 +43,20 @@ export async function apply(planFile: string | undefined, options: ApplyCommandO
   const site = siteOf(options, 'apply');
   const target = saved === undefined ? await readTarget(options) : await savedTarget(saved, site, options);
   const failed = tellFaults(target.diagnostics);
-  if (target.value === undefined) return exitCodes.faults;
+  const faults = faultData(target);
+  if (target.value === undefined) return noRules('apply', { outcome: 'faults', ...faults }, options.output);
+  const { value } = target;
   const faultCode = failed ? exitCodes.faults : exitCodes.fine;
-  if (options.dryRun === true) return dryRun(site, target.value, options, faultCode);
-  return change(site, target.value, { ...options, ...(saved && { expected: saved.digests }) }, faultCode);
+  if (options.dryRun === true) return dryRun(site, value, faults, options, faultCode);
+  const report = (applied: Applied): void =>
+    printJson('apply', { ...faults, ...applied, cut: cutData(applied.cut, value) });
+  return change(site, value, { ...options, report, ...(saved && { expected: saved.digests }) }, faultCode);
 }
 
 export type ChangeOptions = Pick<ApplyCommandOptions, 'confirm' | 'wait' | 'allowLockout' | 'output'> & {
   readonly expected?: PlanDigests;
-  /** Instead of what `apply` says in JSON. */
-  readonly report?: (applied: Applied) => void;
+  /** What is said in JSON. */
+  readonly report: (applied: Applied) => void;
 };
 
 /** Whatever loads other rules does it so: shown, asked for lock-outs, and back again unless somebody confirms. */
@@ -81,11 +86,7 @@ function applyAndWait(
   site: Site,
   target: Target,
   applyOptions: ApplyOptions,
-  {
-    output,
-    wait = false,
-    report = (applied) => printJson('apply', { ...applied, cut: cutData(applied.cut, target) }),
-  }: ChangeOptions,
+  { output, wait = false, report }: ChangeOptions,
   faultCode: number,
 ): Promise<number> {
   return untilInterrupted(async (signal) => {
@@ -145,12 +146,13 @@ async function assertNoLockout(
 async function dryRun(
   site: Site,
   target: Target,
+  faults: FaultData,
   { output, allowLockout = false }: ApplyCommandOptions,
   exitCode: number,
 ): Promise<number> {
   const live = await livePlan(site, target);
   const { digests, plan, cut } = live;
-  const data = { outcome: 'dry-run', digests, steps: plan.steps, cut: cutData(cut, target) };
+  const data = { ...faults, outcome: 'dry-run', digests, steps: plan.steps, cut: cutData(cut, target) };
   if (output === 'json') printJson('apply', data);
   else print(planText(plan, cutLines(cut, target)));
   await assertNoLockout(await sshSessions(site.access), target, live, allowLockout);

@@ -12,6 +12,7 @@ import { HostError } from '../model/host-error.ts';
 import { type ApplyCommandOptions, change } from './apply.ts';
 import { cutData } from './cut-text.ts';
 import { exitCodes } from './exit-codes.ts';
+import { faultData } from './fault-data.ts';
 import { assertGuestsKnown, readHostFacts, tellFaults } from './input.ts';
 import { siteOf } from './live-target.ts';
 import { type Format, printJson, tell } from './output.ts';
@@ -65,8 +66,9 @@ async function toGenerationBefore(site: Site, options: RollbackOptions): Promise
   const target = known && targetOfGeneration(site.state, kept, known);
   if (target === undefined)
     throw new HostError('no-generation', `the policy of generation ${before} does not fit this host`);
+  const faults = faultData({ value: target, diagnostics: host.diagnostics });
   tell(`back to the policy of generation ${before}`);
   const report = (applied: Applied): void =>
-    printJson('rollback', { ...applied, cut: cutData(applied.cut, target), from: before });
+    printJson('rollback', { ...faults, ...applied, cut: cutData(applied.cut, target), from: before });
   return change(site, target, { ...options, report }, failed ? exitCodes.faults : exitCodes.fine);
 }

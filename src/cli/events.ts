@@ -16,10 +16,11 @@ import { type InputOptions, readInputs } from './input.ts';
 import { untilInterrupted } from './interrupted.ts';
 import { print, printJson, table, tell } from './output.ts';
 import { printLines } from './print-lines.ts';
+import { type Beside, ShownRecords } from './record-lines.ts';
 import { parseSince } from './since.ts';
 import type { SiteOptions } from './site.ts';
 import { type StateOptions, stateDirectory } from './state-directory.ts';
-import { type Showing, type Shown, shownGap, showStored } from './stored.ts';
+import { isShown, nothingShown, type Showing, type Shown, shownGap, showStored, storeIfThere } from './stored.ts';
 
 export type EventsOptions = StateOptions &
   SiteOptions & {
@@ -34,6 +35,8 @@ export type EventsOptions = StateOptions &
     readonly verdict?: LogAction;
     readonly prefix?: string;
     readonly dport?: number;
+    /** `event`, `gap`, or what `serve` records. */
+    readonly kind?: readonly string[];
     readonly follow?: boolean;
     readonly stats?: boolean;
     readonly output: EventFormat;
@@ -48,34 +51,63 @@ export async function events(directory: string | undefined, options: EventsOptio
   if (options.follow === true && (options.stats === true || options.until !== undefined)) {
     throw new HostError('usage', '--follow goes on without an end: neither --stats nor --until goes with it');
   }
+  if (options.kind !== undefined && (options.stats === true || options.output === 'csv')) {
+    throw new HostError('usage', '--stats and CSV are about firewall events alone: --kind does not go with them');
+  }
   const site = await CurrentSite.read(directory, options);
   const ends = options.guest === undefined ? undefined : await endsOf(options.guest, directory, options);
   const filter = { ...filterOf(options), ...(ends !== undefined && { ends }) };
   const state = stateDirectory(options);
-  const showing = { format: options.output, attribute: site.attribute, refresh: () => site.refresh() };
+  const kinds = options.kind && new Set(options.kind);
+  const showing = { format: options.output, attribute: site.attribute, refresh: () => site.refresh(), kinds };
+  const records = recordsFor(state, filter, options, kinds);
   try {
-    const shown = await showNow(state, filter, options, showing);
+    const shown = await showNow(state, filter, options, showing, records);
     if (options.follow !== true) return exitCodes.fine;
     return await untilInterrupted(async (signal) => {
-      await showStored(state, filter, signal, showing, shown);
+      const besides = () => (records?.next({ isLast: false }) ?? []).map(({ line }) => line);
+      await showStored(state, filter, signal, showing, shown, besides);
       return exitCodes.fine;
     });
   } catch (error) {
     throw storeError(state, error);
+  } finally {
+    records?.close();
   }
 }
 
+/** Undefined where nothing that `serve` records can be meant: CSV has rows of one kind, and totals and packets are of events. */
+function recordsFor(
+  state: string,
+  { since, until, port, ends, ...ofPackets }: EventFilter,
+  { guest, output, stats }: EventsOptions,
+  kinds: ReadonlySet<string> | undefined,
+): ShownRecords | undefined {
+  if (output === 'csv' || stats === true || Object.keys(ofPackets).length > 0) return undefined;
+  const asked = { since, until, kinds, port };
+  const filter = guest === undefined ? asked : { ...asked, guest: { name: guest, ports: ends?.ports ?? [] } };
+  return new ShownRecords(state, filter, output);
+}
+
+/** Where nobody ever stored an event there may be records. @throws HostError 'store-absent' when there is neither */
 async function showNow(
   state: string,
   filter: EventFilter,
-  { stats, output }: EventsOptions,
+  { stats, output, follow }: EventsOptions,
   showing: Showing,
+  records: ShownRecords | undefined,
 ): Promise<Shown> {
-  const reader = new StoreReader(state);
+  const besides = records?.next({ isLast: follow !== true }) ?? [];
+  const reader = records?.isThere === true ? storeIfThere(state) : new StoreReader(state);
+  if (reader === undefined) {
+    tell(`there is no event store in ${state} yet: this is what \`serve\` recorded`);
+    await printLines(besides.map(({ line }) => line));
+    return nothingShown;
+  }
   try {
     return await reader.still(async () => {
       if (stats === true) showTotals(reader, filter, output);
-      else await showAll(reader, filter, showing);
+      else await showAll(reader, filter, showing, besides);
       return reader.last();
     });
   } finally {
@@ -104,31 +136,43 @@ function rangeOf(text: string): IpRange {
   return prefixRange(prefix);
 }
 
-/** Where a guest is seen: at its port, and wherever its addresses are. */
+/** Where a guest is seen: at its port, as long as it has one, and wherever its addresses are. */
 async function endsOf(name: string, directory: string | undefined, options: InputOptions): Promise<Ends> {
   const { value } = await readInputs(directory, options);
-  const guests = value === undefined ? [] : (bindGuests(value.policy, value.host).value?.guests ?? []);
+  const bound = value === undefined ? [] : (bindGuests(value.policy, value.host).value?.guests ?? []);
+  const ports = bound.flatMap((guest) => (guest.name === name ? [guest.port.name] : []));
+  const guests = value?.policy.guests ?? [];
   const found = guests.filter((guest) => guest.name === name);
-  if (found.length > 0)
-    return { ports: found.map(({ port }) => port.name), addresses: found.flatMap(({ ips }) => ips) };
+  if (found.length > 0) return { ports, addresses: found.flatMap(({ addresses }) => addresses) };
   const known = guests.map((guest) => guest.name).join(', ');
   throw new HostError('usage', `no guest is named '${name}'${known === '' ? '' : `; there are ${known}`}`);
 }
 
-async function showAll(reader: StoreReader, filter: EventFilter, { format, attribute }: Showing): Promise<void> {
+async function showAll(
+  reader: StoreReader,
+  filter: EventFilter,
+  showing: Showing,
+  records: readonly Beside[],
+): Promise<void> {
+  const { format, attribute } = showing;
   if (format === 'csv') print(csvHeader.map(csvCell).join(','));
-  const gaps = [...reader.gaps(filter)].sort((a, b) => timeOf(a) - timeOf(b));
+  const gaps = isShown(showing, 'gap') ? reader.gaps(filter) : [];
+  const besides = [
+    ...records,
+    ...gaps.flatMap((gap) => shownGap(gap, format).map((line) => ({ wall: timeOf(gap), line }))),
+  ].sort((a, b) => a.wall - b.wall);
+  let next = 0;
   let lines: string[] = [];
-  for (const event of reader.events(filter)) {
-    while (gaps[0] !== undefined && timeOf(gaps[0]) <= (event.wall ?? 0)) {
-      lines.push(...gaps.splice(0, 1).flatMap((gap) => shownGap(gap, format)));
+  for (const event of isShown(showing, 'event') ? reader.events(filter) : []) {
+    for (; (besides[next]?.wall ?? Number.POSITIVE_INFINITY) <= (event.wall ?? 0); next++) {
+      lines.push(besides[next]?.line ?? '');
     }
     lines.push(printed(format, attribute(event)));
     if (lines.length < atOnce) continue;
     await printLines(lines);
     lines = [];
   }
-  await printLines([...lines, ...gaps.flatMap((gap) => shownGap(gap, format))]);
+  await printLines([...lines, ...besides.slice(next).map(({ line }) => line)]);
 }
 
 function timeOf({ between, stored }: KnownGap): number {

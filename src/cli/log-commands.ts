@@ -1,5 +1,6 @@
 // The commands about the kernel's firewall log.
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Happening } from '../follow/happening.ts';
 import {
   about,
   numbersOption,
@@ -40,8 +41,30 @@ function addWatch(program: Command, run: Run): void {
     .action((sources, options) => run(import('./watch.ts').then(({ watch }) => watch(sources, options))));
 }
 
+/** Each kind of what `serve` records. */
+const recorded: Readonly<Record<Happening['kind'], true>> = {
+  drift: true,
+  port: true,
+  fault: true,
+  policy: true,
+  generation: true,
+  trouble: true,
+  following: true,
+  ended: true,
+};
+
+const kindOption = (): Option => {
+  const kinds = ['event', 'gap', ...Object.keys(recorded)];
+  return new Option('--kind <kind>', 'of this kind, as `serve` records them; may be given several times')
+    .choices(kinds)
+    .argParser((kind: string, earlier: readonly string[] = []): readonly string[] => {
+      if (!kinds.includes(kind)) throw new InvalidArgumentError(`Allowed choices are ${kinds.join(', ')}.`);
+      return [...earlier, kind];
+    });
+};
+
 function addEvents(program: Command, run: Run): void {
-  about(program, 'events', 'show what was kept of the firewall log', ['text', 'json', 'csv'])
+  about(program, 'events', 'show what was kept of the firewall log, and what `serve` recorded', ['text', 'json', 'csv'])
     .addOption(numbersOption(loadedNumbers))
     .addOption(stateOption())
     .option('--since <time>', '30m, 2h, 7d, today, yesterday, a date, or a date and a time')
@@ -53,6 +76,7 @@ function addEvents(program: Command, run: Run): void {
     .addOption(new Option('--verdict <verdict>', 'of this verdict').choices(verdicts))
     .option('--prefix <text>', 'with this prefix')
     .option('--dport <port>', 'to this port', portNumber)
+    .addOption(kindOption())
     .option('--follow', 'go on with what comes')
     .option('--stats', 'totals by rule, source and target port')
     .action((directory, options) => run(import('./events.ts').then(({ events }) => events(directory, options))));

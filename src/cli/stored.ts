@@ -1,5 +1,6 @@
 // What another process stores, as it comes: the store is looked at again when somebody has committed.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HostError } from '../model/host-error.ts';
 import { PacketPaths } from '../watch/packet-paths.ts';
 import type { EventFilter } from '../watch/store/event-filter.ts';
 import { StoreReader } from '../watch/store/store-reader.ts';
@@ -16,36 +17,60 @@ export type Showing = {
   readonly attribute: Attribute;
   /** Before lines are attributed: host and policy may have changed. */
   readonly refresh: () => Promise<void>;
+  /** `event`, `gap`; undefined: all. */
+  readonly kinds?: ReadonlySet<string> | undefined;
 };
+
+export function isShown({ kinds }: Showing, kind: 'event' | 'gap'): boolean {
+  return kinds?.has(kind) ?? true;
+}
 
 /** What has been shown already. */
 export type Shown = { readonly event: number; readonly gap: number };
 
-/** What comes after, or from now on, until the signal comes. */
+/**
+ * What comes after, or from now on, until the signal comes.
+ * @param besides what else there is to show, each time
+ */
 export async function showStored(
   directory: string,
   filter: EventFilter,
   signal: AbortSignal,
   showing: Showing,
   shown?: Shown,
+  besides: () => readonly string[] = () => [],
 ): Promise<void> {
-  const reader = new StoreReader(directory);
+  let reader = storeIfThere(directory);
   try {
-    let { event: afterId, gap: afterGap } = shown ?? reader.last();
+    let { event: afterId, gap: afterGap } = shown ?? reader?.last() ?? nothingShown;
     let version = -1;
     const paths = new PacketPaths();
     while (!signal.aborted) {
       await sleep(pollMs, undefined, { signal }).catch(() => undefined);
-      if (reader.version() === version) continue;
+      await printLines(besides());
+      reader ??= storeIfThere(directory);
+      if (reader === undefined || reader.version() === version) continue;
       version = reader.version();
       await showing.refresh();
-      afterId = await showEvents(reader, { ...filter, afterId }, showing, paths);
-      const gaps = reader.gaps(filter, afterGap);
+      if (isShown(showing, 'event')) afterId = await showEvents(reader, { ...filter, afterId }, showing, paths);
+      const gaps = isShown(showing, 'gap') ? reader.gaps(filter, afterGap) : [];
       afterGap = gaps.at(-1)?.id ?? afterGap;
       await printLines(gaps.flatMap((gap) => shownGap(gap, showing.format)));
     }
   } finally {
-    reader.close();
+    reader?.close();
+  }
+}
+
+export const nothingShown: Shown = { event: 0, gap: 0 };
+
+/** Undefined as long as nobody has stored anything. @throws HostError as `StoreReader` */
+export function storeIfThere(directory: string): StoreReader | undefined {
+  try {
+    return new StoreReader(directory);
+  } catch (error) {
+    if (error instanceof HostError && error.code === 'store-absent') return undefined;
+    throw error;
   }
 }
 

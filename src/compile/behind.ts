@@ -236,7 +236,9 @@ function groundPort(port: Port, { roles }: Bindings, sides: Sides): GroundPort {
   const side = together(stations);
   const macs = side.arpFree.length === 0 ? { macs: [...new Set(side.arp.map(({ mac }) => mac))] } : {};
   const common = { ...place, ...side, ...macs };
-  if (role.kind === 'guest') return { ...common, kind: 'guest', own: ownOf(role.guest), near: noIps };
+  if (role.kind === 'guest') {
+    return { ...common, kind: 'guest', guest: role.guest.name, own: ownOf(role.guest), near: noIps };
+  }
   return { ...common, kind: role.kind, near: sides.near(port.bridge, port.name) };
 }
 

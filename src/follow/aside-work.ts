@@ -4,10 +4,11 @@
 import type { Drift } from '../apply/drift.ts';
 import { type Anew, refreshAnew } from '../apply/live/anew.ts';
 import { currentGeneration, listOfGeneration, policyOfGeneration, targetOfGeneration } from '../apply/live/facts.ts';
-import { readOwnDrift } from '../apply/live/own-drift.ts';
+import { readOwnDrift, readOwnDriftBeside } from '../apply/live/own-drift.ts';
 import { readPending } from '../apply/live/pending.ts';
 import { type Reckoning, refreshRules } from '../apply/live/refresh.ts';
 import type { Site } from '../apply/live/site.ts';
+import { type Wanted, wantedConnections } from '../apply/wanted.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { allPorts, type Host } from '../model/host.ts';
 import type { Ground } from '../model/rule-list.ts';
@@ -27,12 +28,15 @@ export type Applied = {
   readonly agents: AskedAgents;
   /** Undefined when this version cannot make the rules any more. */
   readonly ground: Ground | undefined;
+  /** Connections that they allow, as examples. */
+  readonly wanted: readonly Wanted[];
   /** Ports behind which somebody was when the rules were made. */
   readonly inhabited: ReadonlySet<string>;
 };
 
 export type Reported = {
   readonly ground: Ground;
+  readonly wanted: readonly Wanted[];
   readonly diagnostics: readonly Diagnostic[];
   /** Ports that nobody knows and that the rules shall not name yet. */
   readonly strangers: readonly string[];
@@ -42,6 +46,7 @@ export type Reported = {
 export const work = {
   applied,
   drift,
+  driftBeside,
   anew: (site: Site, host: Host): Promise<Anew | undefined> => refreshAnew(site, host),
   reported,
   facts: (_site: Site): Promise<LiveFacts> => readFacts(),
@@ -55,21 +60,31 @@ async function applied({ state }: Site): Promise<Applied | undefined> {
   const policy = policyOfGeneration(kept);
   const host = parseHost(kept.texts.host, 'host.yaml').value;
   const ports = host === undefined ? [] : allPorts(host);
+  const list = listOfGeneration(state, kept);
   return {
     id: kept.id,
     policyDigest: kept.policyDigest,
     isReadable: policy !== undefined,
     restoresDrift: policy?.restoreDrift !== false,
     agents: askedAgents(policy),
-    ground: listOfGeneration(state, kept)?.ground,
+    ground: list?.ground,
+    wanted: list === undefined ? [] : wantedConnections(list),
     inhabited: new Set(ports.flatMap(({ name, guest }) => (guest === undefined ? [] : [name]))),
   };
 }
 
 /** `isApplied`: something should be loaded. */
-async function drift(site: Site): Promise<{ readonly drift: readonly Drift[]; readonly isApplied: boolean }> {
+export type Checked = { readonly drift: readonly Drift[]; readonly isApplied: boolean };
+
+async function drift(site: Site): Promise<Checked> {
   const { drift: found, expected } = await readOwnDrift(site);
   return { drift: found, isApplied: expected !== undefined };
+}
+
+/** Undefined when other rules were loaded meanwhile. */
+async function driftBeside(site: Site): Promise<Checked | undefined> {
+  const found = await readOwnDriftBeside(site);
+  return found && { drift: found.drift, isApplied: found.expected !== undefined };
 }
 
 type ReportedAsk = { readonly host: Host; readonly known: ReadonlySet<string>; readonly from: Reckoning };
@@ -87,7 +102,8 @@ async function reported(site: Site, { host, known, from }: ReportedAsk): Promise
   );
   const refreshed = await refreshRules(site, withoutPorts(host, strangers), from);
   if (refreshed === undefined) return undefined;
-  return { ground: refreshed.target.list.ground, diagnostics: refreshed.diagnostics, strangers };
+  const { list } = refreshed.target;
+  return { ground: list.ground, wanted: wantedConnections(list), diagnostics: refreshed.diagnostics, strangers };
 }
 
 function withoutPorts(host: Host, names: readonly string[]): Host {

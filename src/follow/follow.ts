@@ -10,6 +10,7 @@ import { Relay } from '../netlink/relay.ts';
 import { relayScript } from '../netlink/relay-script.ts';
 import { hasLibvirt } from '../topology/read-libvirt.ts';
 import { asideOf } from './aside.ts';
+import { ChangedDomains } from './changed-domains.ts';
 import { ChangedLinks } from './changed-links.ts';
 import { Follower } from './follower.ts';
 import { Generations } from './generations.ts';
@@ -17,6 +18,7 @@ import type { Happening } from './happening.ts';
 import { type Listener, listen } from './listening.ts';
 import { OwnProcesses } from './own-processes.ts';
 import { readiness } from './readiness.ts';
+import { SeenGuests } from './seen-guests.ts';
 import { Wakes } from './wakes.ts';
 
 export type FollowOptions = {
@@ -45,13 +47,22 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   const enough = new AbortController();
   const until = AbortSignal.any([signal, enough.signal]);
   const links = new ChangedLinks();
-  const { listeners, relay } = listenersOf(wakes, processes, links);
+  const domains = new ChangedDomains();
+  const { listeners, relay } = listenersOf(wakes, processes, links, domains);
   const listening = listeners.map((listener) => listen(access, listener, until));
   const stopWatching = watchState(site.state, wakes);
   const aside = asideOf(site, processes);
   const follower = new Follower(
     { ...site, access },
-    { aside, links, direct: (changes) => relay.change(changes), policyFile, tell },
+    {
+      aside,
+      links,
+      guests: new SeenGuests(domains),
+      direct: (changes) => relay.change(changes),
+      policyFile,
+      tell,
+      wake: (reason) => wakes.wake(reason),
+    },
   );
   const ready = readiness(access);
   try {
@@ -78,7 +89,7 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
 
 type Listeners = { readonly listeners: readonly Listener[]; readonly relay: Relay };
 
-function listenersOf(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks): Listeners {
+function listenersOf(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks, domains: ChangedDomains): Listeners {
   const generations = new Generations((pid) => processes.has(pid));
   const relay = new Relay({
     heard: (notice) => wakes.wake(...generations.told(notice)),
@@ -118,17 +129,17 @@ function listenersOf(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks)
       program: 'virsh',
       args: ['--quiet', '--readonly', '--connect', 'qemu:///system', 'event', '--loop', '--all'],
       isPossible: hasLibvirt,
-      started: () => wakes.wake('guests'),
+      started: () => {
+        domains.forget();
+        wakes.wake('guests');
+      },
       heard: (chunk) => {
-        if (guestEvents.test(chunk.toString('latin1'))) wakes.wake('guests');
+        if (domains.heard(chunk.toString('latin1'))) wakes.wake('guests');
       },
     },
   ];
   return { listeners, relay };
 }
-
-/** A name of a guest may look like one: then we look once too often. */
-const guestEvents = /event '(?:lifecycle|device-added|device-removed|agent-lifecycle)'/;
 
 /** Changes by `apply`, `confirm`, `rollback`, and the hook of the hypervisor, which writes `wake`. */
 function watchState(state: string, wakes: Wakes): () => void {

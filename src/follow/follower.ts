@@ -1,7 +1,7 @@
 // One look at the host after another: ports and guests first, since they wait for it; then what somebody changed in our
 // rules and in the kernel's switches; then whose rules stand in the way; last the policy's file.
 import { readFileSync } from 'node:fs';
-import { type Drift, hostDrift } from '../apply/drift.ts';
+import { cameLater, type Drift, hostDrift } from '../apply/drift.ts';
 import { readBridgeCalls } from '../apply/live/bridge-calls.ts';
 import { LoadRefused } from '../apply/live/load-refused.ts';
 import { readOthers } from '../apply/live/others.ts';
@@ -9,18 +9,20 @@ import type { BridgePort, DirectChange } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { obstacles } from '../apply/obstacles.ts';
 import { presenceTable } from '../apply/presence.ts';
+import { type Wanted, wantedKind } from '../apply/wanted.ts';
 import { type Diagnostic, hasErrors, printDiagnostic } from '../model/diagnostic.ts';
 import { HostError } from '../model/host-error.ts';
-import type { Ground } from '../model/rule-list.ts';
 import { AppliedRules } from './applied.ts';
 import type { Aside } from './aside.ts';
-import type { Applied } from './aside-work.ts';
+import type { Applied, Checked } from './aside-work.ts';
 import type { ChangedLinks } from './changed-links.ts';
+import { CheckBeside, CheckFirst } from './check-beside.ts';
 import { collectGarbage } from './garbage.ts';
 import type { Happening } from './happening.ts';
-import { type Followed, InStep } from './in-step.ts';
+import { type Followed, type How, InStep } from './in-step.ts';
 import { Pace } from './pace.ts';
 import { PolicyFile } from './policy-file.ts';
+import type { SeenGuests } from './seen-guests.ts';
 import { type Seen, SeenHost } from './seen-host.ts';
 import { Standing } from './standing.ts';
 import type { Reason } from './wakes.ts';
@@ -35,10 +37,13 @@ export type FollowerParts = {
   readonly aside: Aside;
   /** Devices that may have changed. */
   readonly links: ChangedLinks;
+  readonly guests: SeenGuests;
   readonly direct: DirectChange;
   readonly policyFile: string;
   /** All that one thing was the reason for. */
   readonly tell: (happenings: readonly Happening[]) => void;
+  /** Asks for a look. */
+  readonly wake: (reason: Reason) => void;
 };
 
 export class Follower {
@@ -49,6 +54,8 @@ export class Follower {
   readonly #file: PolicyFile;
   readonly #aside: Aside;
   readonly #host: SeenHost;
+  readonly #check: CheckBeside;
+  readonly #guests: SeenGuests;
   readonly #portsPace = new Pace(soonMs, soonShare);
   readonly #hostPace = new Pace(lateMs, lateShare);
   readonly #rulesPace = new Pace(lateMs, lateShare);
@@ -60,19 +67,34 @@ export class Follower {
     file: new Standing<Happening>(),
     trouble: new Standing<Happening>(),
   };
+  /** Connections of which it is known whether others let them pass. */
+  #tried: { readonly wanted: readonly Wanted[]; readonly kinds: ReadonlySet<string> } = {
+    wanted: [],
+    kinds: new Set(),
+  };
   /** Those that were followed last. */
   #devices: readonly BridgePort[] = [];
   #isBehind = true;
+  #isChecking = false;
   /** This look read or compiled everything. */
   #isLarge = false;
 
-  constructor(site: Site, { aside, links, direct, policyFile, tell }: FollowerParts) {
+  constructor(site: Site, { aside, links, guests, direct, policyFile, tell, wake }: FollowerParts) {
     this.#site = site;
     this.#tell = tell;
     this.#aside = aside;
     this.#applied = new AppliedRules(site.state, aside);
-    this.#inStep = new InStep(site, aside, direct);
+    this.#inStep = new InStep(site, {
+      aside,
+      guests,
+      direct,
+      beforeAnew: () => {
+        if (this.#check.isOfUse) throw new CheckFirst();
+      },
+    });
+    this.#guests = guests;
     this.#host = new SeenHost(aside, links);
+    this.#check = new CheckBeside(aside, () => wake('checked'));
     this.#file = new PolicyFile(policyFile, aside);
   }
 
@@ -93,7 +115,8 @@ export class Follower {
   }
 
   async #look(reasons: ReadonlySet<Reason>): Promise<void> {
-    const { applied, isOther } = await this.#applied.now();
+    const { applied, isOther, news } = await this.#applied.now();
+    if (news !== undefined) this.#tell([news]);
     if (applied === undefined) {
       const words = 'nothing was applied yet: run `bridgekeeper apply`';
       this.#tellBegun(this.#standing.file, new Map([[words, { kind: 'policy', words }]]));
@@ -125,6 +148,7 @@ export class Follower {
 
   async #lookAtPorts(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
     const isCalled = isAll || reasons.has('links') || reasons.has('guests');
+    if (isAll || this.#hostPace.isDue()) this.#guests.forget();
     if (!isCalled && !this.#portsPace.isDue() && !this.#hostPace.isDue()) return;
     // events say whom to ask; what no event told of is seen when all are asked
     if (isCalled && !isAll && !this.#hostPace.isDue()) {
@@ -136,18 +160,19 @@ export class Follower {
     await this.#hostPace.timed(() => this.#byElements(seen, applied));
   }
 
-  /** A refusal shows that somebody changed what is loaded. */
+  /** A refusal shows that somebody changed what is loaded; and what is made anew would hide what he changed. */
   async #byElements(seen: Seen, applied: Applied): Promise<void> {
     try {
       await this.#follow(seen, applied, 'by elements');
     } catch (error) {
-      if (!(error instanceof LoadRefused) || !applied.restoresDrift) throw error;
+      const isFirst = error instanceof CheckFirst || error instanceof LoadRefused;
+      if (!isFirst || !applied.restoresDrift) throw error;
       await this.#rules(applied);
       await this.#follow(await this.#host.look('changed'), applied, 'by elements');
     }
   }
 
-  async #follow(seen: Seen, applied: Applied, how: 'by elements' | 'anew'): Promise<void> {
+  async #follow(seen: Seen, applied: Applied, how: How): Promise<void> {
     const followed = await this.#inStep.follow(seen, applied, how);
     this.#devices = seen.ports;
     this.#isLarge ||= this.#inStep.wasLarge;
@@ -157,35 +182,56 @@ export class Follower {
   }
 
   #tellFollowed({ ports, diagnostics, strangers }: Followed): void {
-    const told = ports.map(({ port, bridge, words }): Happening => {
-      return { kind: 'port', port, bridge, words: `port ${port} of ${bridge} ${words.join(', ')}` };
+    const told = ports.map(({ port, bridge, guest, words }): Happening => {
+      const whose = guest === undefined ? {} : { guest };
+      return { kind: 'port', port, bridge, ...whose, words: `port ${port} of ${bridge} ${words.join(', ')}` };
     });
     if (told.length > 0) this.#tell(told);
     const faults = diagnostics.filter(isNews).map(printDiagnostic);
     this.#tellBegun(this.#standing.faults, new Map(faults.map((words) => [words, { kind: 'fault', words }])));
     this.#tellDrift(
       'ports',
-      strangers.map((name) => ({ kind: 'port', words: `port ${name} came after the rules were loaded: it is closed` })),
+      strangers.map((name) => ({ kind: 'port', port: name, words: cameLater(name) })),
     );
   }
 
+  /** At the beginning, and after others loaded something during a check, it is waited for; else it runs beside. */
   async #lookAtRules(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {
-    const isCalled = isAll || reasons.has('rules') || this.#applied.isOverdue();
-    if (!isCalled && !this.#rulesPace.isDue()) return;
-    await this.#rulesPace.timed(() => this.#rules(applied));
+    const taken = isAll ? undefined : this.#check.take();
+    if (isAll || this.#check.wasInVain) return this.#rules(applied);
+    if (taken?.checked !== undefined) await this.#act(taken.checked, applied);
+    const isCalled = taken?.again === true || reasons.has('rules') || this.#applied.isOverdue();
+    if (!isCalled && (this.#isChecking || !this.#rulesPace.isDue())) return;
+    const over = this.#check.begin();
+    if (over === undefined) return;
+    this.#isChecking = true;
+    void this.#rulesPace
+      .timed(() => over)
+      .then(() => {
+        this.#isChecking = false;
+      });
   }
 
   async #rules(applied: Applied): Promise<void> {
+    this.#check.outdate();
+    await this.#rulesPace.timed(async () => {
+      const checked = await this.#aside('drift', undefined);
+      // without restoring, what should be loaded is what elements are reckoned from
+      if (checked.isApplied && (checked.drift.length === 0 || !applied.restoresDrift)) this.#inStep.knows();
+      await this.#act(checked, applied);
+    });
+  }
+
+  async #act({ drift: found }: Checked, applied: Applied): Promise<void> {
     this.#isLarge = true;
-    const { drift: found, isApplied } = await this.#aside('drift', undefined);
-    // without restoring, what should be loaded is what elements are reckoned from
-    if (isApplied && (found.length === 0 || !applied.restoresDrift)) this.#inStep.knows();
     if (found.length > 0 && applied.restoresDrift) await this.#restore('rules', found, applied);
     else this.#tellDrift('rules', found);
   }
 
   /** What is still so afterwards could not be put right. */
   async #restore(about: string, found: readonly Drift[], applied: Applied): Promise<void> {
+    this.#guests.forget();
+    this.#check.outdate();
     await this.#follow(await this.#host.look('all'), applied, 'anew');
     const left = about === 'rules' ? (await this.#aside('drift', undefined)).drift : await this.#switchDrift();
     const words = new Set(left.map((one) => one.words));
@@ -201,7 +247,7 @@ export class Follower {
     const isNew = found.some(({ words }) => !this.#isStanding('switches', words));
     if (isNew && applied.restoresDrift) await this.#restore('switches', found, applied);
     else this.#tellDrift('switches', found);
-    if (isAll || reasons.has('others') || hasLegacyTables()) await this.#lookAtOthers(ground);
+    if (isAll || reasons.has('others') || hasLegacyTables() || this.#wantsMore()) await this.#lookAtOthers();
   }
 
   async #switchDrift(): Promise<readonly Drift[]> {
@@ -212,9 +258,17 @@ export class Follower {
     );
   }
 
-  async #lookAtOthers(ground: Ground): Promise<void> {
+  async #lookAtOthers(): Promise<void> {
+    const { wanted } = this.#inStep;
     const { deaf } = await readBridgeCalls(this.#site.access);
-    this.#tellDrift('others', obstacles(await readOthers(this.#site.access), ground, deaf));
+    this.#tellDrift('others', obstacles(await readOthers(this.#site.access), wanted, deaf));
+    this.#tried = { wanted, kinds: new Set(wanted.map(wantedKind)) };
+  }
+
+  /** As when the first guest of a bridge came. */
+  #wantsMore(): boolean {
+    const { wanted } = this.#inStep;
+    return wanted !== this.#tried.wanted && wanted.some((one) => !this.#tried.kinds.has(wantedKind(one)));
   }
 
   async #tellFile(applied: Applied): Promise<void> {
@@ -244,11 +298,12 @@ export class Follower {
     for (const drift of over) this.#tellOne(drift, 'over');
   }
 
-  #tellOne({ kind, words }: Drift, outcome: 'restored' | 'reported' | 'over'): void {
-    this.#tell([{ kind: 'drift', what: kind, words, outcome }]);
+  #tellOne({ kind, port, words }: Drift, outcome: 'restored' | 'reported' | 'over'): void {
+    this.#tell([{ kind: 'drift', what: kind, ...(port === undefined ? {} : { port }), words, outcome }]);
   }
 
   async end(): Promise<void> {
+    await this.#check.end();
     await this.#inStep.end();
   }
 }

@@ -5,6 +5,7 @@ import { Following } from '../apply/live/following.ts';
 import { type BridgePort, type DirectChange, PresenceTable } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { groundChanges, groundWith, type PortChange } from '../apply/rule-changes.ts';
+import { type Wanted, wantedWith } from '../apply/wanted.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Host } from '../model/host.ts';
 import { HostError } from '../model/host-error.ts';
@@ -14,6 +15,7 @@ import { hostNow } from '../topology/read.ts';
 import type { Aside } from './aside.ts';
 import type { Applied } from './aside-work.ts';
 import { RememberedGuests } from './remembered-guests.ts';
+import type { SeenGuests } from './seen-guests.ts';
 import type { Seen } from './seen-host.ts';
 
 export type Followed = {
@@ -23,13 +25,27 @@ export type Followed = {
   readonly strangers: readonly string[];
 };
 
+/** 'anew': the kernel's rules are read, and what somebody changed in ours is put right. */
+export type How = 'by elements' | 'anew';
+
 type Loaded = Pick<Followed, 'ports' | 'diagnostics'> & Partial<Pick<Followed, 'strangers'>>;
+
+type InStepParts = {
+  readonly aside: Aside;
+  readonly guests: SeenGuests;
+  readonly direct: DirectChange;
+  /** Before everything is made anew where a step is not enough: may throw. */
+  readonly beforeAnew: () => void;
+};
 
 export class InStep {
   readonly #aside: Aside;
+  readonly #guests: SeenGuests;
   readonly #presence: PresenceTable;
   #isKnown = false;
+  #how: How = 'anew';
   #ground: Ground | undefined;
+  #wanted: readonly Wanted[] = [];
   readonly #following: Following;
   readonly #remembered = new RememberedGuests();
   /** Where drift is only reported: the host that was followed last, and what was to be said of it. */
@@ -39,10 +55,14 @@ export class InStep {
   /** Of these the guests'. */
   #guests = new Set<string>();
 
-  constructor(site: Site, aside: Aside, direct: DirectChange) {
+  constructor(site: Site, { aside, guests, direct, beforeAnew }: InStepParts) {
     this.#aside = aside;
+    this.#guests = guests;
     this.#presence = new PresenceTable(site.access, direct);
-    this.#following = new Following(site, (host) => aside('anew', host));
+    this.#following = new Following(site, (host) => {
+      if (this.#how === 'by elements') beforeAnew();
+      return aside('anew', host);
+    });
   }
 
   /** Whether the rules that are loaded are those that should be, as far as this process knows. */
@@ -57,12 +77,18 @@ export class InStep {
     return this.#ground;
   }
 
+  /** Connections that the rules allow, as examples. */
+  get wanted(): readonly Wanted[] {
+    return this.#wanted;
+  }
+
   /** Other rules are in force now: nothing is known of what is loaded. */
-  forget({ ground }: Applied): void {
+  forget({ ground, wanted }: Applied): void {
     this.#isKnown = false;
     this.#followed = undefined;
     this.#following.forget();
     this.#ground = ground;
+    this.#wanted = wanted;
     this.#kinds = kindsOf(ground);
     this.#guests = new Set([...this.#kinds].flatMap(([name, kind]) => (kind === 'guest' ? [name] : [])));
   }
@@ -81,12 +107,11 @@ export class InStep {
 
   /**
    * @param seen before anything else is asked
-   * @param how 'anew': the kernel's rules are read, and what somebody changed in ours is put right
-   * @throws LoadRefused, HostError: the rules are as they were, and what came since is closed
+   * @throws LoadRefused, HostError, and what `beforeAnew` throws: the rules are as they were, and what came since is closed
    */
-  async follow({ ports: devices, facts }: Seen, applied: Applied, how: 'by elements' | 'anew'): Promise<Followed> {
+  async follow({ ports: devices, facts }: Seen, applied: Applied, how: How): Promise<Followed> {
     await this.#close(devices);
-    const { value, diagnostics } = await hostNow(facts, applied.agents);
+    const { value, diagnostics } = await hostNow(facts, () => this.#guests.ask(facts.links, applied.agents));
     if (value === undefined) throw new HostError('host', diagnostics[0]?.message ?? 'this host cannot be described');
     const host = this.#remembered.complete(value, devices, diagnostics, applied.inhabited);
     const loaded = applied.restoresDrift ? await this.#step(host, how) : await this.#report(host, how);
@@ -98,22 +123,25 @@ export class InStep {
   }
 
   /** A guest that comes or goes is a step of its own; everything else is made anew, and what somebody changed put right. */
-  async #step(host: Host, how: 'by elements' | 'anew'): Promise<Loaded | undefined> {
+  async #step(host: Host, how: How): Promise<Loaded | undefined> {
+    this.#how = how;
     if (how === 'anew') this.#following.forget();
     this.#isKnown = false;
     const followed = await this.#following.refresh(host);
     if (followed === undefined) return undefined;
     this.#isKnown = true;
-    const { ground, diagnostics, now = [] } = followed;
+    const { ground, diagnostics, now = [], wanted = [] } = followed;
     const ports = ground === undefined ? (followed.ports ?? []) : groundChanges(this.#ground, ground);
     if (ground !== undefined) this.#ground = ground;
     else if (this.#ground !== undefined) this.#ground = groundWith(this.#ground, ports, now);
+    const changed = new Set(ports.map(({ port }) => port));
+    this.#wanted = ground === undefined ? wantedWith(this.#wanted, changed, wanted) : wanted;
     this.wasLarge ||= ground !== undefined;
     return { ports, diagnostics };
   }
 
   /** Where drift is only reported: what is believed to be loaded is changed, and nothing else. */
-  async #report(host: Host, how: 'by elements' | 'anew'): Promise<Loaded | undefined> {
+  async #report(host: Host, how: How): Promise<Loaded | undefined> {
     const hostText = printHost(host);
     if (how === 'by elements' && this.#isKnown && this.#followed?.host === hostText) {
       return { ...this.#followed.loaded, ports: [] };
@@ -126,9 +154,10 @@ export class InStep {
     const from = how === 'anew' ? 'as listed' : 'as kept';
     const reported = await this.#aside('reported', { host, known, from });
     if (reported === undefined) return undefined;
-    const { ground, diagnostics, strangers } = reported;
+    const { ground, wanted, diagnostics, strangers } = reported;
     const loaded = { ports: groundChanges(this.#ground, ground), diagnostics, strangers };
     this.#ground = ground;
+    this.#wanted = wanted;
     this.#isKnown = true;
     this.#followed = { host: hostText, loaded };
     return loaded;

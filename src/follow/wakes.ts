@@ -8,6 +8,8 @@ export type Reason =
   | 'guests'
   /** Our tables, changed by somebody else, or nobody knows. */
   | 'rules'
+  /** A check of our tables has ended. */
+  | 'checked'
   /** The table of present devices. */
   | 'presence'
   /** Other tables. */

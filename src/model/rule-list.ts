@@ -85,6 +85,8 @@ export type GroundPort = {
   readonly bridge: string;
   /** `link` leads to another bridge, `host` to the host's own interface, `uplink` outside; `closed` is not known. */
   readonly kind: 'guest' | 'link' | 'host' | 'uplink' | 'closed';
+  /** As the policy calls it. */
+  readonly guest?: string;
   readonly own?: Own;
   /** The addresses that may come in here as source, and be sent out here as destination. */
   readonly behind: IpSet;

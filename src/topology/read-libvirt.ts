@@ -12,14 +12,34 @@ import type { Read } from '../yaml/words.ts';
 import { type AgentAddress, parseAgentAddresses } from './agent-table.ts';
 import type { AskedAgents } from './asked-agents.ts';
 import type { LibvirtFacts } from './guests.ts';
-import { type Domain, parseDomain, parseNetwork } from './libvirt-xml.ts';
+import { type Domain, type Network, parseDomain, parseNetwork } from './libvirt-xml.ts';
 import { hostSpan } from './live.ts';
 
 export type Libvirt =
   /** No virsh, no libvirtd, or one of another network namespace. */
   | { readonly kind: 'absent' }
   | { readonly kind: 'refused'; readonly message: string }
-  | { readonly kind: 'facts'; readonly facts: LibvirtFacts; readonly diagnostics: readonly Diagnostic[] };
+  | {
+      readonly kind: 'facts';
+      readonly facts: LibvirtFacts;
+      readonly diagnostics: readonly Diagnostic[];
+      readonly known: KnownLibvirt;
+    };
+
+/** What libvirt said, to go on from: `readLibvirtAgain`. */
+export type KnownLibvirt = {
+  /** By UUID. */
+  readonly domains: ReadonlyMap<string, KnownDomain>;
+  readonly networks: ReadAll<Network>;
+};
+
+export type KnownDomain = {
+  /** Undefined where its definition is none that can be read. */
+  readonly domain?: Domain;
+  /** What its agent said, if it was asked. */
+  readonly addresses?: readonly AgentAddress[];
+  readonly diagnostics: readonly Diagnostic[];
+};
 
 const connect = ['--quiet', '--connect', 'qemu:///system'];
 const readOnly = ['--readonly', ...connect];
@@ -41,19 +61,85 @@ export async function readLibvirt(access: Access, agents: AskedAgents): Promise<
   const listed = await run(access, 'virsh', [...readOnly, 'list', '--all', '--uuid']);
   if (listed.code !== 0) return notListed(listed);
   if (await isElsewhere()) return { kind: 'absent' };
-  const defined = await definitions(access, 'dumpxml', uuidsOf(listed));
+  const defined = await definitions(access, 'dumpxml', uuidsOf(listed.stdout));
   const nets = await definitions(access, 'net-dumpxml', await networkUuids(access));
   if ('broken' in defined) return { kind: 'refused', message: defined.broken };
   if ('broken' in nets) return { kind: 'refused', message: nets.broken };
-  const domains = readAll(defined.texts, parseDomain, 'a domain');
-  const networks = readAll(nets.texts, parseNetwork, 'a network');
-  const asked = domains.values.filter((domain) => domain.running && isAsked(domain, agents));
-  const said = await agentAddresses(access, asked);
+  const domains = await knownDomains(access, defined.texts, agents);
+  return factsOf({ domains, networks: readAll([...nets.texts.values()], parseNetwork, 'a network') });
+}
+
+/**
+ * The same, where most of it is known: which domains there are and which of them run is asked, and the definitions of those of
+ * which it is not certain. Networks are as they were.
+ * @param isChanged whether a domain may be another than the one that is known
+ */
+export async function readLibvirtAgain(
+  access: Access,
+  agents: AskedAgents,
+  before: KnownLibvirt,
+  isChanged: (uuid: string, domain: Domain | undefined) => boolean,
+): Promise<Libvirt> {
+  const mark = `bridgekeeper-${randomUUID()}`;
+  const listed = await run(access, 'virsh', [...readOnly, `list --all --uuid; echo ${mark}; list --uuid`]);
+  if (listed.code !== 0) return notListed(listed);
+  if (await isElsewhere()) return { kind: 'absent' };
+  const [all = '', running] = listed.stdout.toString('latin1').split(mark);
+  if (running === undefined) return { kind: 'refused', message: saidBy(listed) };
+  const active = new Set(uuidsOf(running));
+  const isOther = (one: string): boolean => {
+    const known = before.domains.get(one);
+    const state = known?.domain?.running ?? active.has(one);
+    return known === undefined || state !== active.has(one) || isChanged(one, known.domain);
+  };
+  const uuids = uuidsOf(all);
+  const asked = uuids.filter(isOther);
+  const defined = await definitions(access, 'dumpxml', asked);
+  if ('broken' in defined) return { kind: 'refused', message: defined.broken };
+  const again = await knownDomains(access, defined.texts, agents);
+  const others = new Set(asked);
+  const domains = uuids.flatMap((one) => {
+    const known = others.has(one) ? again.get(one) : before.domains.get(one);
+    return known === undefined ? [] : [[one, known] as const];
+  });
+  return factsOf({ domains: new Map(domains), networks: before.networks });
+}
+
+function factsOf(known: KnownLibvirt): Libvirt {
+  const domains = [...known.domains];
+  const { values: networks, diagnostics } = known.networks;
   return {
     kind: 'facts',
-    facts: { domains: domains.values, networks: networks.values, agents: said.addresses },
-    diagnostics: [...domains.diagnostics, ...networks.diagnostics, ...said.diagnostics],
+    facts: {
+      domains: domains.flatMap(([, { domain }]) => domain ?? []),
+      networks,
+      agents: new Map(domains.flatMap(([one, { addresses }]) => (addresses === undefined ? [] : [[one, addresses]]))),
+    },
+    diagnostics: [...domains.flatMap(([, one]) => one.diagnostics), ...diagnostics],
+    known,
   };
+}
+
+async function knownDomains(
+  access: Access,
+  texts: ReadonlyMap<string, string>,
+  agents: AskedAgents,
+): Promise<ReadonlyMap<string, KnownDomain>> {
+  const read = [...texts].map(([one, text]) => ({ one, ...readAll([text], parseDomain, 'a domain') }));
+  const asked = read.flatMap(({ values }) => values.filter((domain) => domain.running && isAsked(domain, agents)));
+  const said = await agentAddresses(access, asked);
+  return new Map(
+    read.map(({ one, values: [domain], diagnostics }) => {
+      const addresses = said.addresses.get(one);
+      const silent = said.silent.get(one);
+      const known: KnownDomain = {
+        ...(domain !== undefined && { domain }),
+        ...(addresses !== undefined && { addresses }),
+        diagnostics: silent === undefined ? diagnostics : [...diagnostics, silent],
+      };
+      return [one, known];
+    }),
+  );
 }
 
 function isAsked({ name, cards }: Domain, { names, macs, ports }: AskedAgents): boolean {
@@ -82,31 +168,36 @@ async function isElsewhere(): Promise<boolean> {
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-function uuidsOf({ stdout }: Ran): readonly string[] {
-  const lines = stdout.toString('latin1').split('\n');
+function uuidsOf(printed: Buffer | string): readonly string[] {
+  const lines = printed.toString('latin1').split('\n');
   return lines.map((line) => line.trim()).filter((line) => uuid.test(line));
 }
 
 /** A libvirt without networks says so by failing. */
 async function networkUuids(access: Access): Promise<readonly string[]> {
-  return uuidsOf(await run(access, 'virsh', [...readOnly, 'net-list', '--all', '--uuid']));
+  return uuidsOf((await run(access, 'virsh', [...readOnly, 'net-list', '--all', '--uuid'])).stdout);
 }
 
-type Definitions = { readonly texts: readonly string[] } | { readonly broken: string };
+/** By UUID. */
+type Definitions = { readonly texts: ReadonlyMap<string, string> } | { readonly broken: string };
 
 /**
  * One text for each; what is gone meanwhile is left out, but a libvirt that goes away in the middle says nothing of those
  * that it did not come to. The mark between them cannot be foreseen; one more stands at the end.
  */
 async function definitions(access: Access, command: string, uuids: readonly string[]): Promise<Definitions> {
-  const texts: string[] = [];
+  const texts = new Map<string, string>();
   for (let at = 0; at < uuids.length; at += batchSize) {
     const mark = `bridgekeeper-${randomUUID()}`;
-    const words = uuids.slice(at, at + batchSize).map((one) => `echo ${mark}; ${command} ${one}`);
+    const batch = uuids.slice(at, at + batchSize);
+    const words = batch.map((one) => `echo ${mark}; ${command} ${one}`);
     const ran = await run(access, 'virsh', [...readOnly, `${words.join('; ')}; echo ${mark}`]);
     const sections = ran.stdout.toString('utf8').split(mark).slice(1);
     if (sections.length <= words.length || lost.test(ran.said)) return { broken: saidBy(ran) };
-    texts.push(...sections.map((section) => section.trim()).filter((section) => section !== ''));
+    for (const [index, one] of batch.entries()) {
+      const text = sections[index]?.trim() ?? '';
+      if (text !== '') texts.set(one, text);
+    }
   }
   return { texts };
 }
@@ -131,21 +222,21 @@ function readAll<T>(texts: readonly string[], parse: (text: string) => Read<T>, 
 
 type Said = {
   readonly addresses: ReadonlyMap<string, readonly AgentAddress[]>;
-  readonly diagnostics: readonly Diagnostic[];
+  readonly silent: ReadonlyMap<string, Diagnostic>;
 };
 
 async function agentAddresses(access: Access, domains: readonly Domain[]): Promise<Said> {
   const addresses = new Map<string, readonly AgentAddress[]>();
-  const diagnostics: Diagnostic[] = [];
+  const silent = new Map<string, Diagnostic>();
   for (let at = 0; at < domains.length; at += agentsAtOnce) {
     const asked = domains.slice(at, at + agentsAtOnce).map(async (domain) => {
       const ran = await run(access, 'virsh', [...connect, 'domifaddr', domain.uuid, '--source', 'agent', '--full']);
       if (ran.code === 0) addresses.set(domain.uuid, parseAgentAddresses(ran.stdout.toString('latin1')));
-      else diagnostics.push(silentAgent(domain, ran));
+      else silent.set(domain.uuid, silentAgent(domain, ran));
     });
     await Promise.all(asked);
   }
-  return { addresses, diagnostics };
+  return { addresses, silent };
 }
 
 function silentAgent({ name }: Domain, ran: Ran): Diagnostic {

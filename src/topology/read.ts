@@ -12,7 +12,7 @@ import { changedFacts, partsOf } from './changed-facts.ts';
 import { withGuests } from './guests.ts';
 import { type IpLink, type IpNamespace, ipDevices, ipNamespaces, ipRoutes } from './ip-json.ts';
 import { hostFromIp, hostSpan, type LiveFacts, macOf } from './live.ts';
-import { hasLibvirt, readLibvirt } from './read-libvirt.ts';
+import { hasLibvirt, type Libvirt, readLibvirt } from './read-libvirt.ts';
 
 /** Those that decide whether a frame meets the rules, and who answers for an address. */
 const sysctlNames = [
@@ -32,7 +32,7 @@ const nobody: AskedAgents = { names: new Set(), macs: new Set(), ports: new Set(
  */
 export async function readHost(agents: AskedAgents = nobody): Promise<Checked<Host>> {
   const facts = await readFacts();
-  return withLibvirt(hostFromIp(facts, hostname()), facts.links, agents);
+  return withLibvirt(hostFromIp(facts, hostname()), facts.links, await readLibvirt(local, agents));
 }
 
 /** All devices, routes and settings. @throws HostError as `readHost` */
@@ -46,10 +46,14 @@ export async function readFacts(): Promise<LiveFacts> {
   return { links, addresses, routes, namespaces, sysctls: readSysctls() };
 }
 
-/** The host with its guests: asks libvirt, if there is one, who is behind which port. @throws HostError as `readHost` */
-export async function hostNow(facts: LiveFacts, agents: AskedAgents): Promise<Checked<Host>> {
+/**
+ * The host with its guests.
+ * @param ask libvirt, if there is one, who is behind which port
+ * @throws HostError as `readHost`
+ */
+export async function hostNow(facts: LiveFacts, ask: () => Promise<Libvirt>): Promise<Checked<Host>> {
   const plain = hostFromIp(facts, hostname());
-  return hasLibvirt() ? withLibvirt(plain, facts.links, agents) : plain;
+  return hasLibvirt() ? withLibvirt(plain, facts.links, await ask()) : plain;
 }
 
 /** More than so many are read with all others. */
@@ -97,12 +101,7 @@ function hasNamedNamespaces(): boolean {
   }
 }
 
-async function withLibvirt(
-  plain: Checked<Host>,
-  links: readonly IpLink[],
-  agents: AskedAgents,
-): Promise<Checked<Host>> {
-  const libvirt = await readLibvirt(local, agents);
+function withLibvirt(plain: Checked<Host>, links: readonly IpLink[], libvirt: Libvirt): Checked<Host> {
   if (libvirt.kind === 'absent' || plain.value === undefined) return plain;
   if (libvirt.kind === 'refused') return withoutLibvirt(plain, libvirt.message);
   const macs = new Map(links.flatMap((link) => (macOf(link) === undefined ? [] : [[link.ifname, macOf(link) ?? 0]])));

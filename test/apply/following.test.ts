@@ -152,7 +152,7 @@ suite('followed step by step', { skip: needsRoot }, () => {
     const followed = await following.refresh(without('g9'));
     assert.ok(followed?.ground !== undefined);
     assert.deepEqual((await readStatus(live.site, without('g9'))).drift, []);
-    await applyTarget(live.site, targetFor(live, 'ssh', without('g9')), { confirmSeconds: 2 });
+    await applyTarget(live.site, targetFor(live, 'ssh', without('g9')), { confirmSeconds: 6 });
     const waiting = await following.refresh(without());
     assert.ok(waiting?.ground !== undefined);
     assert.deepEqual((await readStatus(live.site, without())).drift, []);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { type Diagnostic, printDiagnostic } from '../../src/model/diagnostic.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
 import { LiveHost, policyText } from './live-host.ts';
 
@@ -69,9 +70,17 @@ suite('bad tenants', { skip: needsRoot }, () => {
         t.after(() => host.close());
         await mustRun(host.namespace, 'ip', ['address', 'add', '10.0.0.1/24', 'dev', 'br0']);
         const policy = host.file('policy.yaml', policyText('ssh').replace('allow:\n', `${lines.join('\n')}\nallow:\n`));
-        const { code, stderr } = await host.run(['apply', '--policy', policy, '--no-confirm', '--backend', backend]);
+        const apply = ['apply', '--policy', policy, '--no-confirm', '--backend', backend, '-o', 'json'];
+        const { code, stdout, stderr } = await host.run(apply);
         assert.equal(code, 1, stderr);
         assert.match(stderr, words);
+        const applied = JSON.parse(stdout);
+        assert.equal(applied.outcome, 'confirmed');
+        assert.ok(
+          applied.diagnostics.some((one: Diagnostic) => words.test(printDiagnostic(one))),
+          stdout,
+        );
+        assert.deepEqual(applied.closed.ports.map(({ port }: { port: string }) => port).sort(), closed);
         const { rules, drift } = JSON.parse((await host.run(['status', '-o', 'json'])).stdout);
         assert.deepEqual(drift, []);
         const ids = rules.map(({ id }: { id: string }) => id);
@@ -105,6 +114,52 @@ suite('bad tenants', { skip: needsRoot }, () => {
       });
     }
   }
+
+  test('plan, diff and a dry run say the same in JSON; where no rules can be made the faults are all there is', async (t) => {
+    const host = await LiveHost.build(['g1', 'g2', 'g3', 'g4']);
+    t.after(() => host.close());
+    const others = [
+      '  bad: { ip: 10.0.0.13, port: g3 }',
+      '  worse: { ip: 10.0.0.13, port: g4 }',
+      '  away: { ip: 10.0.0.15 }',
+    ];
+    const text = policyText('ssh').replace('allow:\n', `${others.join('\n')}\nallow:\n`);
+    const policy = host.file('policy.yaml', text);
+    for (const look of [['plan'], ['diff'], ['apply', '--dry-run']]) {
+      const { code, stdout } = await host.run([...look, '--policy', policy, '-o', 'json']);
+      assert.equal(code, 1);
+      const { kind, diagnostics, closed } = JSON.parse(stdout);
+      assert.equal(kind, look[0]);
+      assert.deepEqual(
+        diagnostics.map(({ code, severity, span }: Diagnostic) => [code, severity, span.line]),
+        [
+          ['duplicate-address', 'error', 5],
+          ['guest-without-port', 'warning', 6],
+          ['unknown-port', 'warning', 1],
+          ['unknown-port', 'warning', 1],
+        ],
+      );
+      assert.deepEqual(closed, {
+        ports: [
+          { port: 'g3', bridge: 'br0', guest: 'bad' },
+          { port: 'g4', bridge: 'br0', guest: 'worse' },
+        ],
+        guests: ['bad', 'worse', 'away'],
+      });
+    }
+    const none = host.file('none.yaml', `${text}colour: red\n`);
+    for (const look of [['plan'], ['diff'], ['apply', '--dry-run'], ['apply', '--no-confirm']]) {
+      const { code, stdout } = await host.run([...look, '--policy', none, '-o', 'json']);
+      assert.equal(code, 1);
+      const { diagnostics, ...rest } = JSON.parse(stdout);
+      assert.ok(
+        diagnostics.some((one: Diagnostic) => one.code === 'unknown-key'),
+        stdout,
+      );
+      const outcome = look[0] === 'apply' ? { outcome: 'faults' } : {};
+      assert.deepEqual(rest, { version: 1, kind: look[0], ...outcome });
+    }
+  });
 
   test('a port with a hostile name is named, and everybody else is applied', async (t) => {
     const host = await LiveHost.build(['g1', 'g2']);

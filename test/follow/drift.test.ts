@@ -112,9 +112,17 @@ const isDrift =
   (heard: Heard): boolean =>
     heard.kind === 'drift' && heard.outcome === outcome && words.test(heard.words);
 
-function recorded(host: LiveHost): readonly { readonly kind: string; readonly words: string }[] {
-  const lines = readFileSync(join(host.state, 'drift.log'), 'utf8').trimEnd().split('\n');
-  return lines.map((line) => JSON.parse(line));
+type Recorded = { readonly kind: string; readonly words: string; readonly outcome?: string; readonly port?: string };
+
+function recorded(host: LiveHost): readonly Recorded[] {
+  return recordsOf(readFileSync(join(host.state, 'drift.log'), 'utf8'));
+}
+
+function recordsOf(text: string): readonly Recorded[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 }
 
 suite('drift', { skip: needsRoot }, () => {
@@ -129,6 +137,8 @@ suite('drift', { skip: needsRoot }, () => {
         const { code, stdout } = await host.run(['status', '-o', 'json']);
         assert.equal(code, 0, stdout);
         assert.ok(JSON.parse(stdout).recorded.some((one: { words: string }) => words.test(one.words)));
+        const events = await host.mustRun(['events', '--kind', 'drift', '--since', '10m', '-o', 'json']);
+        assert.ok(recordsOf(events).some((one) => one.outcome === 'restored' && words.test(one.words)));
       });
     }
     assert.equal(serving.stderr, '');
@@ -180,7 +190,8 @@ suite('drift', { skip: needsRoot }, () => {
   test("Docker's FORWARD DROP is explained, and its rules stay; what lets guests pass is over", async (t) => {
     const { host, serving } = await served(t, 'restoring');
     const { namespace } = host;
-    const words = /guests on br0 cannot connect: the policy of chain FORWARD in table ip filter.*-I DOCKER-USER -i br0/;
+    const words =
+      /'web' cannot connect to 'db' \(ssh\) on br0, which the policy allows: the policy of chain FORWARD in table ip filter.*-I DOCKER-USER -i br0/;
     const { ms } = await serving.after(
       () => mustRun(namespace, 'iptables-restore', ['--noflush'], docker),
       isDrift(words, 'reported'),
@@ -194,6 +205,35 @@ suite('drift', { skip: needsRoot }, () => {
     const [, remedy = ''] = /`iptables ([^`]*)`/.exec(status.stdout) ?? [];
     await serving.after(() => mustRun(namespace, 'iptables', remedy.split(' ')), isDrift(words, 'over'));
     assert.equal((await host.run(['status'])).code, 0);
+  });
+
+  test('what others drop and the policy does not allow is no finding; it is one when the first comes who may do it', async (t) => {
+    const host = await LiveHost.build(['g1']);
+    t.after(() => host.close());
+    const policy = host.policy('ssh');
+    assert.equal(
+      (await host.run(['apply', '--policy', policy, '--no-confirm'])).code,
+      1,
+      'the port of db is not there',
+    );
+    await mustRun(host.namespace, 'iptables', ['-P', 'FORWARD', 'DROP']);
+    const serving = await Serving.start(host.argv(['serve', '--policy', policy]));
+    t.after(() => serving.end());
+    await mustRun(host.namespace, 'iptables', ['-A', 'FORWARD', '-p', 'udp', '-j', 'DROP']);
+    await sleep(1_500);
+    assert.deepEqual(
+      serving.heard.filter(({ kind }) => kind === 'drift'),
+      [],
+    );
+    await serving.after(
+      () => mustRun(host.namespace, 'ip', ['-batch', '-'], host.portLines('g2').join('\n')),
+      isDrift(/^'web' cannot connect to 'db' \(ssh\) on br0.*the policy of chain FORWARD/, 'reported'),
+    );
+    const found = recordsOf(await host.mustRun(['events', '--kind', 'drift', '-o', 'json']));
+    assert.deepEqual(
+      found.map(({ words }) => /^'web' cannot connect to 'db'/.test(words)),
+      [true],
+    );
   });
 
   test('a table of others in the bridge family', async (t) => {
@@ -281,6 +321,28 @@ suite('the daemon', { skip: needsRoot }, () => {
     assert.deepEqual([serving.child.exitCode, serving.child.signalCode], [null, null], 'SIGHUP does not end it');
     await serving.after(() => mustRun(host.namespace, 'nft', ['flush', 'ruleset']), isDrift(/is gone/, 'restored'));
     assert.equal(await host.digest(), fresh);
+  });
+
+  test('a change that waits, that its timer takes back, and one that is confirmed: recorded, and found by events', async (t) => {
+    const { host, serving } = await served(t, 'restoring');
+    const isGeneration = (outcome: string) => (heard: Heard) =>
+      heard.kind === 'generation' && heard.outcome === outcome;
+    const policy = host.policy('http');
+    const apply = ['apply', '--policy', policy, '--confirm'];
+    await serving.after(() => host.mustRun([...apply, '3s']), isGeneration('waits'));
+    await serving.until(isGeneration('taken-back'), 60_000);
+    await serving.after(() => host.mustRun([...apply, '5m']), isGeneration('waits'));
+    await serving.after(() => host.mustRun(['confirm']), isGeneration('confirmed'));
+    const found = recordsOf(await host.mustRun(['events', '--kind', 'generation', '-o', 'json']));
+    assert.deepEqual(
+      found.map(({ outcome, words }) => [outcome, words]),
+      [
+        ['waits', 'generation 2 is loaded, and waits for its confirmation'],
+        ['taken-back', 'generation 2 was taken back: 1 is in force again'],
+        ['waits', 'generation 3 is loaded, and waits for its confirmation'],
+        ['confirmed', 'generation 3 was confirmed'],
+      ],
+    );
   });
 
   test('nothing was applied yet: said once, and followed from the first apply on', async (t) => {

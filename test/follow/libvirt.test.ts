@@ -66,7 +66,12 @@ describe('libvirt and the daemon', { skip: needsLibvirt }, () => {
     await mustRun(host, 'virsh', [...virsh, 'start', 'web', '--paused']);
     const apply = [program, 'apply', '--no-confirm', '--policy', '/run/policy.yaml', '--state', '/run/state'];
     await mustRun(host, process.execPath, apply);
-    serving = await Serving.start(inside(['serve', '--policy', '/run/policy.yaml']));
+    // every virsh that is started says whom it asks
+    await mustRun(host, 'mkdir', ['/run/bin']);
+    await mustRun(host, 'tee', ['/run/bin/virsh'], '#!/bin/sh\necho "$*" >>/run/asked\nexec /usr/bin/virsh "$@"\n');
+    await mustRun(host, 'chmod', ['755', '/run/bin/virsh']);
+    const env = { ...process.env, PATH: `/run/bin:${process.env.PATH}` };
+    serving = await Serving.start(inside(['serve', '--policy', '/run/policy.yaml']), env);
   });
 
   after(async () => {
@@ -87,6 +92,10 @@ describe('libvirt and the daemon', { skip: needsLibvirt }, () => {
     );
     assert.match(await rules(), new RegExp(`"${port}" \\. 52:54:00:20:00:03 \\. 10\\.0\\.0\\.12\\b`));
     assert.equal(existsSync('pwned'), false);
+    const uuid = (await mustRun(host, 'virsh', [...virsh, 'domuuid', hostile])).stdout.trim();
+    const { stdout } = await mustRun(host, 'cat', ['/run/asked']);
+    const asked = stdout.split('\n').map((line) => [...line.matchAll(/dumpxml (\S+);/g)].map(([, one]) => one).join());
+    assert.ok(asked.includes(uuid), `it alone was asked:\n${stdout}`);
   });
 
   test('a card is plugged into a running domain', async () => {

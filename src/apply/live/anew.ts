@@ -7,6 +7,7 @@ import { parsePolicy } from '../../policy/parse-policy.ts';
 import { type FollowerSeed, followerSeed } from '../follow/follower-seed.ts';
 import { managedByName } from '../kept-bridges.ts';
 import type { Target } from '../target.ts';
+import { type Wanted, wantedConnections } from '../wanted.ts';
 import { withLock } from './lock.ts';
 import { readPending } from './pending.ts';
 import { refreshLocked } from './refresh.ts';
@@ -30,6 +31,8 @@ export type Anew = {
   readonly elementsOnly: boolean;
   readonly diagnostics: readonly Diagnostic[];
   readonly ground: Ground;
+  /** Connections that the rules allow, as examples. */
+  readonly wanted: readonly Wanted[];
   /** Undefined where nothing can be followed step by step. */
   readonly begun?: Begun;
 };
@@ -46,6 +49,7 @@ export function refreshAnew(site: Site, host: Host): Promise<Anew | undefined> {
       elementsOnly,
       diagnostics,
       ground: target.list.ground,
+      wanted: wantedConnections(target.list),
       ...(begun === undefined ? {} : { begun }),
     };
   });

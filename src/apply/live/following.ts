@@ -9,6 +9,7 @@ import { keepManaged, managedByName } from '../kept-bridges.ts';
 import { refusalOf } from '../refusal.ts';
 import type { PortChange } from '../rule-changes.ts';
 import { printSince } from '../since.ts';
+import { type Wanted, wantedConnections } from '../wanted.ts';
 import { type Anew, type Basis, refreshAnew } from './anew.ts';
 import { giveMemoryBack } from './give-back.ts';
 import { loadFile } from './kernel.ts';
@@ -27,6 +28,8 @@ export type Followed = {
   readonly ports?: readonly PortChange[];
   /** Those ports as they are now. */
   readonly now?: readonly GroundPort[];
+  /** Connections that the rules allow, as examples: of those ports, or of all when everything was made anew. */
+  readonly wanted?: readonly Wanted[];
   /** When everything was made anew. */
   readonly ground?: Ground;
   readonly diagnostics: readonly Diagnostic[];
@@ -100,14 +103,16 @@ export class Following {
     const { portChanges: ports, diagnostics, changes } = step;
     const basis = this.#basis;
     const now = step.list?.ground.bridges.flatMap((bridge) => bridge.ports) ?? [];
-    if (step.text === '' || basis === undefined) return { changed: false, elementsOnly: true, ports, now, diagnostics };
+    const wanted = step.list === undefined ? [] : wantedConnections(step.list);
+    if (step.text === '' || basis === undefined)
+      return { changed: false, elementsOnly: true, ports, now, wanted, diagnostics };
     if (Object.keys(step.fresh).length > 0) addNumbers(state, step.fresh);
     const number = basis.last + 1;
     const file = addSince(state, basis.generation, number, { nft: step.text, json: printSince(step, host) });
     const result = await loadFile(access, { tool: 'nft', text: step.text }, file);
     if (result.loaded) {
       this.#basis = { ...basis, last: number };
-      return { changed: true, elementsOnly: isElementsOnly(changes), ports, now, diagnostics };
+      return { changed: true, elementsOnly: isElementsOnly(changes), ports, now, wanted, diagnostics };
     }
     removeSince(state, basis.generation, number);
     this.forget();

@@ -5,6 +5,7 @@ import { iptablesCounts, nftCounts, type RuleCount, ruleCounts } from '../counte
 import { type Drift, hostDrift, rulesDrift } from '../drift.ts';
 import type { Journal, Stage } from '../journal.ts';
 import { obstacles } from '../obstacles.ts';
+import { wantedConnections } from '../wanted.ts';
 import { readBridgeCalls } from './bridge-calls.ts';
 import { currentGeneration, type Kept, listOfGeneration, rulesOfGeneration } from './facts.ts';
 import { listOwn, loadedFrom } from './kernel.ts';
@@ -47,7 +48,7 @@ export async function readStatus({ access, state }: Pick<Site, 'access' | 'state
     drift: [
       ...rulesDrift(loaded, ruleset),
       ...(list === undefined ? [] : hostDrift(host, list.ground, calls)),
-      ...(list === undefined ? [] : obstacles(await readOthers(access), list.ground, calls.deaf)),
+      ...(list === undefined ? [] : obstacles(await readOthers(access), wantedConnections(list), calls.deaf)),
       ...(await presenceLeftBehind(access, state)),
     ],
   };
