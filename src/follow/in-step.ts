@@ -53,7 +53,7 @@ export class InStep {
   /** Ports of managed bridges, and what the loaded rules take them for. */
   #kinds = new Map<string, GroundPort['kind']>();
   /** Of these the guests'. */
-  #guests = new Set<string>();
+  #guestPorts = new Set<string>();
 
   constructor(site: Site, { aside, guests, direct, beforeAnew }: InStepParts) {
     this.#aside = aside;
@@ -90,7 +90,7 @@ export class InStep {
     this.#ground = ground;
     this.#wanted = wanted;
     this.#kinds = kindsOf(ground);
-    this.#guests = new Set([...this.#kinds].flatMap(([name, kind]) => (kind === 'guest' ? [name] : [])));
+    this.#guestPorts = new Set([...this.#kinds].flatMap(([name, kind]) => (kind === 'guest' ? [name] : [])));
   }
 
   /** False when somebody changed the table of present devices: it is made anew with the next step. */
@@ -166,8 +166,8 @@ export class InStep {
   #learn(port: string, kind: GroundPort['kind'] | undefined): void {
     if (kind === undefined) this.#kinds.delete(port);
     else this.#kinds.set(port, kind);
-    if (kind === 'guest') this.#guests.add(port);
-    else this.#guests.delete(port);
+    if (kind === 'guest') this.#guestPorts.add(port);
+    else this.#guestPorts.delete(port);
   }
 
   #managedNames(): ReadonlySet<string> {
@@ -185,7 +185,7 @@ export class InStep {
   async #admit(devices: readonly BridgePort[]): Promise<void> {
     const managed = this.#managedNames();
     await this.#presence.update(
-      { guests: [...this.#guests], ports: devices.filter(({ bridge }) => managed.has(bridge)) },
+      { guests: [...this.#guestPorts], ports: devices.filter(({ bridge }) => managed.has(bridge)) },
       devices,
     );
   }
