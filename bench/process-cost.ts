@@ -39,6 +39,11 @@ function childrenOf(pid: number): readonly number[] {
   return pids.filter((one) => one !== pid && timesOf(one).parent === pid);
 }
 
+/** Of the process and of what it keeps running, each counted by itself. */
+export function familyMebibytes(pid: number): number {
+  return childrenOf(pid).reduce((sum, child) => sum + familyMebibytes(child), mebibytes(pid, 'VmRSS'));
+}
+
 export function mebibytes(pid: number, what: 'VmRSS' | 'VmHWM'): number {
   const [, kibibytes] = new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Math.round(Number(kibibytes) / 1024);

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inTurns } from './measured.ts';
-import { cpuMs, mebibytes } from './process-cost.ts';
+import { cpuMs, familyMebibytes, mebibytes } from './process-cost.ts';
 import { cables, policyText, portLines } from './tap-host.ts';
 
 const count = Number(process.argv[2] ?? 4_000);
@@ -102,7 +102,10 @@ class Daemon {
 function memory(when: string, { pid }: Daemon): void {
   const [now, most] = [mebibytes(pid, 'VmRSS'), mebibytes(pid, 'VmHWM')];
   const held = (mib: number): string => `${mib} MiB (<= 150: ${mib <= 150 ? 'held' : 'missed'})`;
-  console.log(`memory of the process, ${when}: ${held(now)}, at the most ${held(most)}`);
+  const family = familyMebibytes(pid);
+  console.log(
+    `memory of the process, ${when}: ${held(now)}, at the most ${held(most)}; with what it keeps running ${family} MiB`,
+  );
 }
 
 function mean(values: readonly number[]): number {

@@ -52,6 +52,8 @@ export class InStep {
   #followed: { readonly host: string; readonly loaded: Loaded } | undefined;
   /** Ports of managed bridges, and what the loaded rules take them for. */
   #kinds = new Map<string, GroundPort['kind']>();
+  /** Of these the guests'. */
+  #guestPorts = new Set<string>();
 
   constructor(site: Site, { aside, guests, direct, beforeAnew }: InStepParts) {
     this.#aside = aside;
@@ -88,6 +90,7 @@ export class InStep {
     this.#ground = ground;
     this.#wanted = wanted;
     this.#kinds = kindsOf(ground);
+    this.#guestPorts = new Set([...this.#kinds].flatMap(([name, kind]) => (kind === 'guest' ? [name] : [])));
   }
 
   /** False when somebody changed the table of present devices: it is made anew with the next step. */
@@ -114,10 +117,7 @@ export class InStep {
     const loaded = applied.restoresDrift ? await this.#step(host, how) : await this.#report(host, how);
     const strangers = loaded?.strangers ?? [];
     if (loaded === undefined) return { ports: [], diagnostics, strangers };
-    for (const { port, kind } of loaded.ports) {
-      if (kind === undefined) this.#kinds.delete(port);
-      else this.#kinds.set(port, kind);
-    }
+    for (const { port, kind } of loaded.ports) this.#learn(port, kind);
     await this.#admit(devices);
     return { ports: loaded.ports, diagnostics: [...diagnostics, ...loaded.diagnostics], strangers };
   }
@@ -163,6 +163,13 @@ export class InStep {
     return loaded;
   }
 
+  #learn(port: string, kind: GroundPort['kind'] | undefined): void {
+    if (kind === undefined) this.#kinds.delete(port);
+    else this.#kinds.set(port, kind);
+    if (kind === 'guest') this.#guestPorts.add(port);
+    else this.#guestPorts.delete(port);
+  }
+
   #managedNames(): ReadonlySet<string> {
     return new Set(this.#ground?.bridges.map(({ name }) => name));
   }
@@ -176,10 +183,11 @@ export class InStep {
 
   /** The devices on managed bridges that were looked at may pass as what the rules say of their names. */
   async #admit(devices: readonly BridgePort[]): Promise<void> {
-    const guests: string[] = [];
-    for (const [name, kind] of this.#kinds) if (kind === 'guest') guests.push(name);
     const managed = this.#managedNames();
-    await this.#presence.update({ guests, ports: devices.filter(({ bridge }) => managed.has(bridge)) }, devices);
+    await this.#presence.update(
+      { guests: [...this.#guestPorts], ports: devices.filter(({ bridge }) => managed.has(bridge)) },
+      devices,
+    );
   }
 
   /** Nobody looks any more: names alone count again. */

@@ -1,7 +1,7 @@
 // A program that says something whenever something changes, kept running: it only wakes us up, and nothing that it says is
 // believed. When it ends, as with a daemon that it listens to, it is started again, later each time.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Access } from '../machine/access.ts';
+import { type Access, endingWithInput } from '../machine/access.ts';
 import { Output } from '../machine/output.ts';
 
 export type Listener = {
@@ -12,7 +12,7 @@ export type Listener = {
   /** Comes also shortly after each start: what happened before was not heard. */
   readonly started: () => void;
   readonly heard: (chunk: Buffer) => void;
-  /** Takes what writes to the program; undefined when it has ended. */
+  /** For a program that ends when its input ends: takes what writes to it; undefined when it has ended. */
   readonly talk?: (write: ((octets: Uint8Array) => void) | undefined) => void;
 };
 
@@ -32,13 +32,12 @@ export async function listen(access: Access, listener: Listener, signal: AbortSi
   }
 }
 
-/** A daemon that is killed leaves nobody listening behind (prctl(2), PR_SET_PDEATHSIG). */
-const endsWithUs = ['--pdeathsig', 'TERM', '--'];
-
 async function listenOnce(access: Access, listener: Listener, signal: AbortSignal): Promise<void> {
   const { program, args, started, heard, talk } = listener;
   const settled = setTimeout(started, settledMs);
-  const output = new Output(access, 'setpriv', [...endsWithUs, program, ...args], signal);
+  // a daemon that is killed leaves nobody listening behind; setpriv(1) would need a system call that the unit refuses
+  const [file = '', ...words] = talk === undefined ? endingWithInput(program, args) : [program, ...args];
+  const output = new Output(access, file, words, signal);
   talk?.((octets) => output.write(octets));
   try {
     for await (const chunk of output) heard(chunk);

@@ -42,7 +42,6 @@ export class SeenHost {
 
 /** Undefined when all have to be asked. @throws HostError as `readHost` */
 export function readSome(before: LiveFacts, { names, indices }: Changed): Promise<LiveFacts | undefined> {
-  const meant = new Set(names);
-  for (const { ifindex, ifname } of before.links) if (indices.has(ifindex)) meant.add(ifname);
-  return readChanged(before, meant);
+  const known = before.links.filter(({ ifindex }) => indices.has(ifindex));
+  return readChanged(before, new Set([...names, ...known.map(({ ifname }) => ifname)]));
 }

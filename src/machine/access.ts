@@ -73,6 +73,11 @@ const sshOptions = [
  */
 const guard = 'exec 3<&0; (cat <&3; kill $$) >/dev/null 2>&1 & LC_ALL=C; export LC_ALL; exec "$@" 3<&- </dev/null';
 
+/** The same for a program of this machine that reads no input: whoever started it and is killed leaves nobody behind. */
+export function endingWithInput(program: string, args: readonly string[]): readonly string[] {
+  return ['sh', '-c', guard, 'sh', program, ...args];
+}
+
 /** The text for the login shell on the other side, which may be any. @throws HostError 'unsafe-argument' */
 export function remoteCommand(program: string, args: readonly string[], input: Input): string {
   const words = [program, ...args].map(quoted);

@@ -46,22 +46,34 @@ export function encodeMessage({ type, flags, sequence, body }: Message): Uint8Ar
   return octets;
 }
 
-/** Of one datagram; what is cut off is left out. */
-export function decodeMessages(octets: Uint8Array): readonly Message[] {
-  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
-  const messages: Message[] = [];
+/**
+ * Of one datagram; what is cut off is left out.
+ * @param act gets where the message's body begins and ends
+ */
+export function forEachMessage(octets: Uint8Array, act: (type: number, at: number, end: number) => void): void {
+  const view = viewOf(octets);
   for (let at = 0; at + headerLength <= octets.length; ) {
     const length = view.getUint32(at, isLittleEndian);
     if (length < headerLength || at + length > octets.length) break;
-    messages.push({
-      type: view.getUint16(at + 4, isLittleEndian),
-      flags: view.getUint16(at + 6, isLittleEndian),
-      sequence: view.getUint32(at + 8, isLittleEndian),
-      body: octets.subarray(at + headerLength, at + length),
-    });
+    act(view.getUint16(at + 4, isLittleEndian), at + headerLength, at + length);
     at += aligned(length);
   }
+}
+
+/** As `forEachMessage`. */
+export function decodeMessages(octets: Uint8Array): readonly Message[] {
+  const view = viewOf(octets);
+  const messages: Message[] = [];
+  forEachMessage(octets, (type, at, end) => {
+    const flags = view.getUint16(at - headerLength + 6, isLittleEndian);
+    const sequence = view.getUint32(at - headerLength + 8, isLittleEndian);
+    messages.push({ type, flags, sequence, body: octets.subarray(at, end) });
+  });
   return messages;
+}
+
+function viewOf(octets: Uint8Array): DataView {
+  return new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
 }
 
 /** @throws RangeError for one that is too long: its length has 16 bits */
@@ -84,7 +96,7 @@ function encodeAttribute({ type, value }: Attribute): Uint8Array {
 
 /** By their types, of several of one type the last one; what is cut off is left out. */
 export function decodeAttributes(octets: Uint8Array): ReadonlyMap<number, Uint8Array> {
-  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  const view = viewOf(octets);
   const found = new Map<number, Uint8Array>();
   for (let at = 0; at + attributeHeaderLength <= octets.length; ) {
     const length = view.getUint16(at, isLittleEndian);

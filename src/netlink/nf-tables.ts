@@ -8,8 +8,8 @@ import {
   encodeAttributes,
   encodeMessage,
   encodeText,
+  forEachMessage,
   isLittleEndian,
-  type Message,
   messageFlag,
 } from './message.ts';
 
@@ -35,7 +35,8 @@ export type Batch = {
 const subsystem = 10;
 const batchBegin = 0x10;
 const batchEnd = 0x11;
-const type = { newSetElements: 12, deleteSetElements: 14, newGeneration: 15 } as const;
+/** NFT_MSG_ */
+const kind = { newSetElements: 12, deleteSetElements: 14, newGeneration: 15 } as const;
 const list = { table: 1, set: 2, elements: 3 } as const;
 const generation = { processId: 2 } as const;
 /** So many keys stay far below the 64 KiB of an attribute. */
@@ -65,14 +66,13 @@ function pieces(change: SetElements): readonly SetElements[] {
 
 function elementsMessage({ what, family, table, set, keys }: SetElements, sequence: number): Uint8Array {
   const isNew = what === 'add';
-  const kind = isNew ? type.newSetElements : type.deleteSetElements;
   const body = encodeAttributes([
     { type: list.table, value: encodeText(table) },
     { type: list.set, value: encodeText(set) },
     { type: list.elements, value: keys.map(elementAttribute) },
   ]);
   return encodeMessage({
-    type: (subsystem << 8) | kind,
+    type: (subsystem << 8) | (isNew ? kind.newSetElements : kind.deleteSetElements),
     flags: messageFlag.request | messageFlag.ack | (isNew ? messageFlag.create : 0),
     sequence,
     body: concatenated([familyHeader(families[family], 0), body]),
@@ -84,8 +84,8 @@ function elementAttribute(key: Uint8Array): Attribute {
   return { type: 1, value: [{ type: 1, value: [{ type: 1, value: key }] }] };
 }
 
-function batchMessage(kind: number, sequence: number): Uint8Array {
-  return encodeMessage({ type: kind, flags: messageFlag.request, sequence, body: familyHeader(0, subsystem) });
+function batchMessage(type: number, sequence: number): Uint8Array {
+  return encodeMessage({ type, flags: messageFlag.request, sequence, body: familyHeader(0, subsystem) });
 }
 
 /** struct nfgenmsg: family, version 0, and a number in the order of the network. */
@@ -114,23 +114,49 @@ export type Notice =
   /** The transaction that changed what was named before is over. */
   | { readonly kind: 'end'; readonly pid?: number };
 
-/** What the kernel tells everybody who listens to nf_tables; undefined for messages of others. */
-export function noticeOf({ type: kind, body }: Message): Notice | undefined {
-  if (kind >> 8 !== subsystem || body.length < 4) return undefined;
-  const attributes = decodeAttributes(body.subarray(4));
-  if ((kind & 0xff) === type.newGeneration) {
-    const pid = attributes.get(generation.processId);
-    // numbers of attributes are in the order of the network
-    return pid?.length === 4
-      ? { kind: 'end', pid: new DataView(pid.buffer, pid.byteOffset).getUint32(0) }
-      : { kind: 'end' };
+/** What the kernel tells everybody who listens to nf_tables. Of a transaction each table is told once, or a few times. */
+export class Notices {
+  /** Family, and the table's name as an attribute, of the change that was told last. */
+  #last: Uint8Array = noText;
+
+  /** @param datagram messages, one behind the other; those of others are passed over */
+  heard(datagram: Uint8Array): readonly Notice[] {
+    const notices: Notice[] = [];
+    // a large transaction has hundreds of thousands of messages, and nearly all are about one table
+    forEachMessage(datagram, (type, at, end) => {
+      if (type >> 8 !== subsystem || at + 4 > end) return;
+      if ((type & 0xff) === kind.newGeneration) {
+        this.#last = noText;
+        notices.push(endOf(datagram.subarray(at + 4, end)));
+      } else if (!this.#isLast(datagram, at)) {
+        const change = changeOf(datagram.subarray(at, end));
+        this.#last = datagram.slice(at, Math.min(end, at + 8 + change.table.length + 1));
+        notices.push(change);
+      }
+    });
+    return notices;
   }
-  // in messages of every kind the first attribute is the table's name
-  return {
-    kind: 'change',
-    family: familyNames.get(body[0] ?? 0) ?? '',
-    table: decodeText(attributes.get(1) ?? noText),
-  };
+
+  #isLast(datagram: Uint8Array, at: number): boolean {
+    const last = this.#last;
+    // the second octet and the two behind it are version and resource: the same in all
+    for (let step = 0; step < last.length; step++) if (datagram[at + step] !== last[step]) return false;
+    return last.length > 0;
+  }
+}
+
+function endOf(attributes: Uint8Array): Notice {
+  const pid = decodeAttributes(attributes).get(generation.processId);
+  // numbers in attributes are in the order of the network
+  return pid?.length === 4
+    ? { kind: 'end', pid: new DataView(pid.buffer, pid.byteOffset).getUint32(0) }
+    : { kind: 'end' };
+}
+
+/** In messages of every kind the first attribute is the table's name. */
+function changeOf(body: Uint8Array): Extract<Notice, { readonly kind: 'change' }> {
+  const table = decodeText(decodeAttributes(body.subarray(4)).get(1) ?? noText);
+  return { kind: 'change', family: familyNames.get(body[0] ?? 0) ?? '', table };
 }
 
 const noText = new Uint8Array(0);

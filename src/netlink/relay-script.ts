@@ -26,7 +26,7 @@ sub netlink {
   my ($family, $raw, $close_on_exec, $netfilter) = (16, 3, 02000000, 12);
   socket(my $socket, $family, $raw | $close_on_exec, $netfilter) or die "socket: $!\\n";
   # SOL_SOCKET, SO_RCVBUFFORCE: whoever loads thousands of rules must not overrun us
-  setsockopt($socket, 1, 33, pack('l', 1 << 23));
+  setsockopt($socket, 1, 33, pack('l', 1 << 24));
   bind($socket, pack('SSLL', $family, 0, 0, $groups)) or die "bind: $!\\n";
   return $socket;
 }

@@ -2,7 +2,7 @@
 // knows neither how the script is started nor who starts it again.
 import { HostError } from '../model/host-error.ts';
 import { concatenated, decodeMessages, errorType, isLittleEndian, type Message } from './message.ts';
-import { encodeBatch, type Notice, noticeOf, type SetElements } from './nf-tables.ts';
+import { encodeBatch, type Notice, Notices, type SetElements } from './nf-tables.ts';
 import { pieceKind } from './relay-script.ts';
 
 export type RelayEars = {
@@ -24,6 +24,7 @@ const mostOctets = 100_000;
 
 export class Relay {
   readonly #ears: RelayEars;
+  readonly #notices = new Notices();
   #write: ((octets: Uint8Array) => void) | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #state: 'new' | 'ready' | 'impossible' = 'new';
@@ -93,16 +94,13 @@ export class Relay {
   #piece(kind: number, octets: Uint8Array): void {
     if (kind === pieceKind.ready) this.#state = 'ready';
     else if (kind === pieceKind.answer) for (const message of decodeMessages(octets)) this.#answer(message);
-    else if (kind === pieceKind.notice) this.#notices(octets);
+    else if (kind === pieceKind.notice) this.#tell(octets);
     else if (kind === pieceKind.refused) this.#giveUp(String.fromCharCode(...octets));
     else this.#lost();
   }
 
-  #notices(octets: Uint8Array): void {
-    for (const message of decodeMessages(octets)) {
-      const notice = noticeOf(message);
-      if (notice !== undefined) this.#ears.heard(notice);
-    }
+  #tell(octets: Uint8Array): void {
+    for (const notice of this.#notices.heard(octets)) this.#ears.heard(notice);
   }
 
   #answer({ type, sequence, body }: Message): void {

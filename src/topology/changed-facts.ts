@@ -15,12 +15,9 @@ export function changedFacts(
   names: ReadonlySet<string>,
   { devices, ...others }: ChangedFacts,
 ): LiveFacts | undefined {
-  const left: IpLink[] = [];
-  const was = new Map<string, IpLink>();
-  for (const link of facts.links) {
-    if (names.has(link.ifname)) was.set(link.ifname, link);
-    else left.push(link);
-  }
+  const left = facts.links.filter(({ ifname }) => !names.has(ifname));
+  const before = facts.links.filter(({ ifname }) => names.has(ifname));
+  const was = new Map(before.map((link) => [link.ifname, link]));
   const is = new Map(devices.map((link) => [link.ifname, link]));
   if (is.size !== devices.length || ![...is.keys()].every((name) => names.has(name))) {
     return undefined;

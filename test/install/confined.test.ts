@@ -9,6 +9,7 @@ import { placesFor } from '../../src/install/places.ts';
 import { daemonUnit } from '../../src/install/units.ts';
 import { joinLabs } from '../../src/lab/registry.ts';
 import { LiveHost, policyText } from '../apply/live-host.ts';
+import { Serving } from '../follow/serving.ts';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, needsRoot, type Ran } from '../support/namespace.ts';
 import { freshDirectory, program, root } from '../support/run-cli.ts';
@@ -48,7 +49,12 @@ class Confined {
   }
 
   run(argv: readonly string[], input = ''): Promise<Ran> {
-    return this.host.namespace.run(python, [confined, this.#unit, this.host.state, ...argv], input);
+    const [file = '', ...args] = this.argv(argv);
+    return this.host.namespace.run(file, args, input);
+  }
+
+  argv(argv: readonly string[]): readonly string[] {
+    return [python, confined, this.#unit, this.host.state, ...argv];
   }
 
   tool(args: readonly string[], input?: string): Promise<Ran> {
@@ -85,6 +91,26 @@ suite('under the restrictions of the unit', { skip: needsTools }, () => {
     await must(daemon.tool(['apply', '--policy', '-', '--no-confirm'], http));
     await mustRun(host.namespace, 'ip', ['link', 'del', 'g2']);
     assert.equal(await refresh(), 'changed\n');
+  });
+
+  test('it follows: a guest that comes, and rules that somebody takes away, are noticed within two seconds', async (t) => {
+    const daemon = await Confined.build(t);
+    const { host } = daemon;
+    const policy = host.file('policy.yaml', policyText('ssh'));
+    const argv = daemon.argv([process.execPath, program, 'serve', '--policy', policy]);
+    const serving = await Serving.start(['nsenter', '-n', '-t', String(host.namespace.pid), '--', ...argv]);
+    t.after(() => serving.end('SIGKILL'));
+    await serving.after(
+      () => mustRun(host.namespace, 'nft', ['delete', 'table', 'bridge', 'bk']),
+      ({ kind, words }) => kind === 'drift' && words.includes('bridge bk'),
+    );
+    await serving.after(
+      () => mustRun(host.namespace, 'ip', ['link', 'del', 'g2']),
+      ({ kind, words }) => kind === 'port' && words.startsWith('port g2 of br0 is no longer there'),
+    );
+    const heard = serving.heard.filter(({ kind }) => kind === 'trouble');
+    assert.deepEqual(heard, []);
+    assert.equal(await serving.end(), 0);
   });
 
   test('it has the capabilities of the unit, and no others', async (t) => {

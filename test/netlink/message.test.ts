@@ -10,7 +10,7 @@ import {
   encodeMessage,
   encodeText,
 } from '../../src/netlink/message.ts';
-import { encodeBatch, interfaceNameKey, noticeOf } from '../../src/netlink/nf-tables.ts';
+import { encodeBatch, interfaceNameKey, Notices } from '../../src/netlink/nf-tables.ts';
 
 const octets = fc.uint8Array({ maxLength: 40 });
 
@@ -38,11 +38,43 @@ suite('messages of netlink', () => {
   test('garbage is no exception', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (garbage) => {
-        for (const message of decodeMessages(garbage)) noticeOf(message);
-        noticeOf({ type: (10 << 8) | 15, flags: 0, sequence: 0, body: garbage });
+        const notices = new Notices();
+        decodeMessages(garbage);
+        notices.heard(garbage);
+        for (const type of [(10 << 8) | 15, (10 << 8) | 12]) {
+          notices.heard(encodeMessage({ type, flags: 0, sequence: 0, body: garbage }));
+        }
         decodeAttributes(garbage);
       }),
     );
+  });
+
+  test('of many changes of one table one is told, and each change of another', () => {
+    const change = (family: number, table: string): Uint8Array =>
+      encodeMessage({
+        type: (10 << 8) | 12,
+        flags: 0,
+        sequence: 0,
+        body: Uint8Array.of(family, 0, 0, 0, ...encodeAttributes([{ type: 1, value: encodeText(table) }])),
+      });
+    const end = encodeMessage({ type: (10 << 8) | 15, flags: 0, sequence: 0, body: Uint8Array.of(0, 0, 0, 0) });
+    const tables = (...datagrams: readonly Uint8Array[]): readonly string[] => {
+      const notices = new Notices();
+      const heard = datagrams.flatMap((one) => notices.heard(one));
+      return heard.map((one) => (one.kind === 'end' ? 'end' : `${one.family} ${one.table}`));
+    };
+    const bk = change(7, 'bk');
+    assert.deepEqual(tables(bk, bk, change(7, 'bk_present'), bk, change(2, 'bk'), change(99, 'bk'), end, bk), [
+      'bridge bk',
+      'bridge bk_present',
+      'bridge bk',
+      'ip bk',
+      ' bk',
+      'end',
+      'bridge bk',
+    ]);
+    const both = Uint8Array.from([...bk, ...bk, ...end, ...bk]);
+    assert.deepEqual(tables(both), ['bridge bk', 'end', 'bridge bk']);
   });
 
   test('a name that no device can have is none', () => {

@@ -162,7 +162,8 @@ function highest(numbers: ReadonlyMap<string, number>): number {
 
 /** Cables and uplinks decide about every port, and are not followed. */
 function areGuestPorts({ ports }: Subjects, known: PortsOfBoth, { bridges }: Host): boolean {
-  const peers = new Set(bridges.flatMap((bridge) => bridge.ports.flatMap(({ peer }) => peer ?? [])));
+  const cables = bridges.flatMap((bridge) => bridge.ports.filter(({ peer }) => peer !== undefined));
+  const peers = new Set(cables.map(({ peer }) => peer));
   return [...ports].every((name) => !peers.has(name) && !known.named(name).some(isBorder));
 }
 

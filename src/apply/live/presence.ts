@@ -26,22 +26,19 @@ import { isLocked } from './lock.ts';
 export type BridgePort = PresentPort & { readonly bridge: string };
 
 /** Of thousands of devices few change from one look to the next. */
-const known = new WeakMap<IpLink, BridgePort>();
+const known = new WeakMap<IpLink, BridgePort | 'no port'>();
 
 /** Devices on bridges; those with names that no rule can have are left out. */
 export function bridgePorts({ links }: Pick<LiveFacts, 'links'>): readonly BridgePort[] {
-  const ports: BridgePort[] = [];
-  for (const link of links) {
-    if (!isPort(link) || link.master === undefined) continue;
-    const port = known.get(link) ?? portOf(link, link.master);
-    if (port !== undefined) ports.push(port);
-  }
-  return ports;
+  return links.map(portOf).filter((port) => port !== 'no port');
 }
 
-function portOf(link: IpLink, bridge: string): BridgePort | undefined {
-  if (!/^[A-Za-z0-9_.-]{1,15}$/.test(link.ifname)) return undefined;
-  const port = { name: link.ifname, index: link.ifindex, bridge };
+function portOf(link: IpLink): BridgePort | 'no port' {
+  const before = known.get(link);
+  if (before !== undefined) return before;
+  const { ifname, ifindex, master } = link;
+  const isOne = isPort(link) && master !== undefined && /^[A-Za-z0-9_.-]{1,15}$/.test(ifname);
+  const port = isOne ? { name: ifname, index: ifindex, bridge: master } : 'no port';
   known.set(link, port);
   return port;
 }
