@@ -245,8 +245,11 @@ export class Follower {
     if (!isAll && !reasons.has('others') && !this.#switchesPace.isDue()) return;
     const found = await this.#switchesPace.timed(() => this.#switchDrift());
     const isNew = found.some(({ words }) => !this.#isStanding('switches', words));
-    if (isNew && applied.restoresDrift) await this.#restore('switches', found, applied);
-    else this.#tellDrift('switches', found);
+    if (isNew && applied.restoresDrift) {
+      // what is made anew would hide what somebody changed in our rules at the same time
+      if (this.#check.isOfUse) await this.#rules(applied);
+      await this.#restore('switches', found, applied);
+    } else this.#tellDrift('switches', found);
     if (isAll || reasons.has('others') || hasLegacyTables() || this.#wantsMore()) await this.#lookAtOthers();
   }
 

@@ -97,6 +97,14 @@ const own: readonly Row[] = [
     act: sysctlOff,
     words: /^connections on bridge br0 are not checked: bridge-nf-call-iptables is off$/,
   },
+  {
+    what: 'a chain is added, and a switch is turned with it: neither hides the other',
+    act: async (host) => {
+      await nft('add', 'chain', 'bridge', 'bk', 'second')(host);
+      await sysctlOff(host);
+    },
+    words: /^chain second of table bridge bk was added by somebody else$/,
+  },
 ];
 
 /** The table of devices is the daemon's own. */
