@@ -237,7 +237,8 @@ function groundPort(port: Port, { roles }: Bindings, sides: Sides): GroundPort {
   const macs = side.arpFree.length === 0 ? { macs: [...new Set(side.arp.map(({ mac }) => mac))] } : {};
   const common = { ...place, ...side, ...macs };
   if (role.kind === 'guest') return { ...common, kind: 'guest', own: ownOf(role.guest), near: noIps };
-  return { ...common, kind: role.kind, near: sides.near(port.bridge, port.name) };
+  const peer = role.kind === 'link' ? { peer: role.peer.name } : {};
+  return { ...common, kind: role.kind, ...peer, near: sides.near(port.bridge, port.name) };
 }
 
 function together(stations: readonly Station[]): Pick<GroundPort, 'behind' | 'arp' | 'arpFree'> {

@@ -85,6 +85,8 @@ export type GroundPort = {
   readonly bridge: string;
   /** `link` leads to another bridge, `host` to the host's own interface, `uplink` outside; `closed` is not known. */
   readonly kind: 'guest' | 'link' | 'host' | 'uplink' | 'closed';
+  /** Of a link, the port at its other end: what is near this one is behind that one. */
+  readonly peer?: string;
   readonly own?: Own;
   /** The addresses that may come in here as source, and be sent out here as destination. */
   readonly behind: IpSet;

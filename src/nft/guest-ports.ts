@@ -8,7 +8,7 @@ import type { GroundPort, ListRule } from '../model/rule-list.ts';
 import type { Chain, KernelRule, NamedSet, VerdictMap } from '../model/ruleset.ts';
 import { accept } from '../model/ruleset.ts';
 import { etherTypes, isIp, plainDatagrams, portChain } from './parts.ts';
-import { denial, floodedCopy } from './port-chains.ts';
+import { denial, floodedCopies } from './port-chains.ts';
 
 type Datagrams = Extract<ListRule['check'], { kind: 'datagrams' }>;
 
@@ -126,7 +126,7 @@ function outChain({ port, outDestination, outSource }: GuestPort): Chain {
   return {
     name: portChain('out', port),
     rules: [
-      ...(port.macs === undefined ? [] : [floodedCopy(outDestination)]),
+      ...floodedCopies(outDestination, port),
       ...denial(outSource, lookup('own', 'oifname', 'ip daddr')),
       ...denial(outDestination),
     ],
