@@ -19,7 +19,7 @@ export function addInstallCommands(program: Command, run: Run): void {
     .option('--prefix <directory>', 'copy the program to PREFIX/lib/bridgekeeper, instead of running it from here')
     .addOption(backendOption(['nft', 'iptables'], 'nft'))
     .option('--force', "overwrite others' and edited files, and keep copies of them")
-    .action((options) => run(import('./install.ts').then(({ install }) => install(options))));
+    .action((options) => run(import('./install.ts').then(({ install }) => install(program, options))));
   aboutInstallation(program, 'uninstall', 'take away what install put there, and put back what was there before')
     .option('--keep-rules', 'leave the loaded rules in the kernel, until the next boot')
     .option('--purge', 'also what was edited, the policy, the state and the kept events')

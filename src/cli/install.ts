@@ -1,8 +1,9 @@
 // `install` and `uninstall`: shown, asked about, done.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { assertNothingWaits, unloadRules } from '../apply/live/unload.ts';
-import type { Command } from '../install/commands.ts';
+import type { Command as Started } from '../install/commands.ts';
 import type { Comparison, Put, Take } from '../install/comparison.ts';
 import { type InstallPlan, install as installAll, planInstall } from '../install/install.ts';
 import { daemonUnitName, policyDirectory, stateDirectory } from '../install/places.ts';
@@ -12,7 +13,9 @@ import { printChange } from '../machine/change.ts';
 import { HostError } from '../model/host-error.ts';
 import { unreachable } from '../model/unreachable.ts';
 import { agreed } from './ask.ts';
+import { completionScript } from './completion.ts';
 import { exitCodes } from './exit-codes.ts';
+import { shells } from './options.ts';
 import { type Format, print, printJson, safeLines, tell } from './output.ts';
 
 type Common = {
@@ -31,13 +34,14 @@ export type InstallCommandOptions = Common & {
 /** Of the program that runs: it is its own source. */
 const checkout = join(import.meta.dirname, '..', '..');
 
-export async function install(options: InstallCommandOptions): Promise<number> {
+export async function install(program: Command, options: InstallCommandOptions): Promise<number> {
   const { root, prefix, backend, force = false } = options;
   const plan = await planInstall({
     checkout,
     ...(root !== undefined && { root }),
     ...(prefix !== undefined && { prefix }),
     iptables: backend === 'iptables',
+    completions: shells.map((shell) => ({ shell, text: completionScript(program, shell) })),
     force,
   });
   const lines = installLines(plan, options.dryRun === true && options.output === 'text');
@@ -99,7 +103,7 @@ function show(
   kind: string,
   { output }: Common,
   lines: readonly Line[],
-  commands: readonly Command[],
+  commands: readonly Started[],
   remarks: readonly string[],
 ): void {
   if (output === 'json') {

@@ -1,6 +1,6 @@
 // The commands, their options, and the one place where what the machine refused becomes a message and an exit code. A
 // command is loaded when it is called: `watch` runs for ever, and all the others would stay in memory beside it.
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { HostError } from '../model/host-error.ts';
 import { addDisplayCommand } from './display-commands.ts';
 import { addDoctorCommand } from './doctor-command.ts';
@@ -19,6 +19,7 @@ import {
   portNumber,
   type Run,
   ruleFormats,
+  shells,
   wholeNumber,
   words,
 } from './options.ts';
@@ -76,6 +77,11 @@ function makeProgram(run: Run): Command {
   addLiveCommands(program, run);
   addInstallCommands(program, run);
   addDisplayCommand(program, run);
+  program
+    .command('completion')
+    .description('print a script that lets a shell complete commands, options and their values')
+    .addArgument(new Argument('<shell>', 'whose').choices(shells))
+    .action((shell) => run(import('./completion.ts').then(({ completion }) => completion(program, shell))));
   return program;
 }
 

@@ -7,6 +7,10 @@ export type Run = (exitCode: Promise<number>) => Promise<void>;
 
 export const ruleFormats = ['table', 'iptables-save', 'iptables-script', 'nft'] as const;
 
+export const shells = ['bash', 'zsh', 'fish'] as const;
+
+export type Shell = (typeof shells)[number];
+
 export const verdicts: readonly LogAction[] = ['deny', 'accept', 'limit', 'audit', 'reject', 'unknown'];
 
 export const outputOption = (choices: readonly string[] = ['text', 'json']): Option =>

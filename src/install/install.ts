@@ -6,6 +6,7 @@ import { failureText, run } from '../machine/run.ts';
 import { HostError } from '../model/host-error.ts';
 import { type Command, restCommands, startCommands } from './commands.ts';
 import { type Comparison, compare } from './comparison.ts';
+import { type Completion, completionEntries } from './completions.ts';
 import { below } from './disk.ts';
 import { systemEntries } from './layout.ts';
 import { emptyLedger, type Ledger, readLedger } from './ledger.ts';
@@ -25,6 +26,8 @@ export type InstallOptions = {
   /** Where a built copy of the program goes. */
   readonly prefix?: string;
   readonly iptables: boolean;
+  /** Scripts that let shells complete the program's commands. */
+  readonly completions: readonly Completion[];
   readonly force: boolean;
 };
 
@@ -40,7 +43,7 @@ export type InstallPlan = {
 
 /** Reads only. @throws HostError 'usage', 'unsafe-place', 'bad-path', 'no-build', 'outside', 'unreadable' */
 export async function planInstall(options: InstallOptions): Promise<InstallPlan> {
-  const { checkout, force } = options;
+  const { checkout, force, completions } = options;
   const root = rootDirectory(options.root);
   const prefix = options.prefix === undefined ? ownPrefix(checkout) : absolute(options.prefix, '--prefix');
   const places = placesFor({ checkout, ...(prefix !== undefined && { prefix }) });
@@ -50,6 +53,7 @@ export async function planInstall(options: InstallOptions): Promise<InstallPlan>
   const wanted = [
     ...systemEntries(places, machine),
     ...manEntries(checkout, places.man),
+    ...completionEntries(places, completions),
     ...(prefix === undefined ? [] : await programEntries(checkout, places.home)),
   ];
   const comparison = compare(root, wanted, ledger, force);

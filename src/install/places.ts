@@ -6,6 +6,8 @@ export type Places = {
   readonly home: string;
   readonly command: string;
   readonly man: string;
+  /** Of each shell. */
+  readonly completions: { readonly bash: string; readonly zsh: string; readonly fish: string };
   readonly units: string;
   readonly sysctl: string;
   readonly modules: string;
@@ -40,6 +42,11 @@ export function placesFor({ checkout, prefix }: Rooms): Places {
     home: prefix === undefined ? checkout : `${prefix}/lib/bridgekeeper`,
     command: `${own}/bin/bridgekeeper`,
     man: `${own}/share/man`,
+    completions: {
+      bash: `${own}/share/bash-completion/completions/bridgekeeper`,
+      zsh: `${own}/share/zsh/site-functions/_bridgekeeper`,
+      fish: `${own}/share/fish/vendor_completions.d/bridgekeeper.fish`,
+    },
     units: `${configuration}/systemd/system`,
     sysctl: `${configuration}/sysctl.d/60-bridgekeeper.conf`,
     modules: `${configuration}/modules-load.d/bridgekeeper.conf`,

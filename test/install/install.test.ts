@@ -28,6 +28,13 @@ const unit = '/etc/systemd/system/bridgekeeper.service';
 const hook = '/etc/libvirt/hooks/qemu.d/bridgekeeper';
 const sysctl = '/etc/sysctl.d/60-bridgekeeper.conf';
 
+/** Where each shell looks for it. */
+const completions = [
+  ['/usr/local/share/bash-completion/completions/bridgekeeper', /^complete -F _bridgekeeper bridgekeeper$/m],
+  ['/usr/local/share/zsh/site-functions/_bridgekeeper', /^#compdef bridgekeeper$/m],
+  ['/usr/local/share/fish/vendor_completions.d/bridgekeeper.fish', /^complete -c bridgekeeper -f$/m],
+] as const;
+
 /** Every path with kind, mode, owner and content. */
 function tree(root: string): readonly string[] {
   const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).sort();
@@ -50,9 +57,15 @@ async function ok(...args: readonly string[]): Promise<Run> {
   return run;
 }
 
+/** As the command has them. */
+const scripts = Promise.all(
+  (['bash', 'zsh', 'fish'] as const).map(async (shell) => ({ shell, text: (await ok('completion', shell)).stdout })),
+);
+
 /** What the commands do, without a process for each. */
 async function put(root: string, options: Partial<InstallOptions> = {}): Promise<Installed> {
-  return install(await planInstall({ checkout, root, iptables: false, force: false, ...options }));
+  const completions = await scripts;
+  return install(await planInstall({ checkout, root, iptables: false, force: false, completions, ...options }));
 }
 
 async function take(root: string, purge = false): Promise<void> {
@@ -78,6 +91,7 @@ suite('install and uninstall below a root', () => {
     const before = tree(root);
     await ok('install', '--root', root);
     for (const path of [unit, hook, sysctl]) assert.ok(existsSync(join(root, path)), path);
+    for (const [path, words] of completions) assert.match(readFileSync(join(root, path), 'utf8'), words, path);
     assert.notDeepEqual(tree(root), before);
     await ok('uninstall', '--root', root);
     assert.deepEqual(tree(root), before);
