@@ -94,7 +94,8 @@ function prerouting(
     ...crossings('iifname', 'ip saddr', 'ip daddr', has),
   ].filter((matches) => matches.every(({ set }) => has(set)));
   return [
-    ...sources.map((matches) => ({ body: [isIp, ...matches, accept] })),
+    // nft lists the first one as implied, and would load that as a condition that sees through VLAN tags
+    ...sources.map((matches) => ({ body: [isIp, ...matches, isIp, accept] })),
     { body: [isArp, options.arp === 'bound' ? jump('arp_in') : accept] },
     ...(has('station') ? [{ body: [isRarp, toEverybody, lookup('station', 'iifname', 'ether saddr'), accept] }] : []),
     { body: [{ kind: 'vmap', fields: ['iifname'], map: 'in_ports' }] },

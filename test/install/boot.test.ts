@@ -108,18 +108,18 @@ suite('a boot', { skip: needsRoot }, () => {
     const { stdout: copy } = await host.namespace.run('nft', ['list', 'ruleset']);
     await host.reboot();
     assert.equal((await host.namespace.run('nft', ['-f', '-'], copy)).code, 0);
-    const isWeak = async (): Promise<boolean> => {
+    const isCopy = async (): Promise<boolean> => {
       const { stdout } = await host.namespace.run('nft', ['--debug=netlink', 'list', 'table', 'bridge', 'bk']);
       return stdout.includes('meta load protocol');
     };
-    for (const [state, weak] of [
+    for (const [state, copied] of [
       ['running', true],
       ['starting', false],
     ] as const) {
       chmodSync(host.file('systemctl', `#!/bin/sh\necho ${state}\n`), 0o755);
       const { code, stderr } = await boot(host, undefined, host.directory);
       assert.deepEqual([code, stderr], [0, '']);
-      assert.equal(await isWeak(), weak, state);
+      assert.equal(await isCopy(), copied, state);
     }
   });
 
