@@ -14,7 +14,7 @@ import { borderPorts } from './border-ports.ts';
 import { bridgeSets, deviceMacs, isMute } from './bridge-sets.ts';
 import { type GuestPorts, guestPorts } from './guest-ports.ts';
 import { ipTable } from './lower-ip.ts';
-import { base, type Has, isArp, isIp, plainDatagrams, portChain, ruleChain } from './parts.ts';
+import { acceptIp, base, type Has, isArp, isIp, plainDatagrams, portChain, ruleChain } from './parts.ts';
 import { denyChain, inChain, outChain } from './port-chains.ts';
 
 export type NftOptions = { readonly arp: ArpChecks };
@@ -95,7 +95,7 @@ function prerouting(
     lookup('own_free', 'iifname', 'ip saddr'),
   ].filter(({ set }) => has(set));
   return [
-    ...sources.map((match) => ({ body: [isIp, match, accept] })),
+    ...sources.map((match) => ({ body: acceptIp(match) })),
     { body: [{ kind: 'vmap', fields: ['iifname'], map: 'in_ports' }] },
     arpRule(arp),
     announcement(lookup('station', 'iifname', 'ether saddr')),
@@ -201,7 +201,7 @@ function leaveRules(
   rest: ListRule | undefined,
 ): readonly KernelRule[] {
   return [
-    { body: [isIp, lookup('own', 'oifname', 'ip daddr'), notLookup('own', 'oifname', 'ip saddr'), accept] },
+    { body: acceptIp(lookup('own', 'oifname', 'ip daddr'), notLookup('own', 'oifname', 'ip saddr')) },
     { body: [{ kind: 'vmap', fields: ['oifname'], map: 'out_ports' }] },
     { body: [lookup('closed', 'oifname'), count, drop] },
     // senders were proved where the frame came in
@@ -221,7 +221,7 @@ function broadcasts(rules: readonly ListRule[]): readonly KernelRule[] {
     if (check.kind !== 'datagrams') continue;
     const { mac: _proved, ...rest } = check;
     kept.set(`${rest.sport} ${printIpSet(rest.source)}`, {
-      body: [isIp, ...plainDatagrams(rest), accept],
+      body: acceptIp(...plainDatagrams(rest)),
       comment: 'dhcp',
     });
   }

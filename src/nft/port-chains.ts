@@ -7,7 +7,7 @@ import { accept, type Chain, count, drop, goTo, type KernelRule, log, type State
 import { unreachable } from '../model/unreachable.ts';
 import { type ArpChecks, announcement, arpRule, arpRules } from './arp.ts';
 import { type BorderPorts, cardsOf, isBorder } from './border-ports.ts';
-import { isArp, isIp, isRarp, plainDatagrams, portChain, ruleChain } from './parts.ts';
+import { acceptIp, isArp, isIp, isRarp, plainDatagrams, portChain, ruleChain } from './parts.ts';
 
 /** What becomes of a frame that a rule denies. @param port where it is denied, if that is at one */
 export function denyChain(rule: ListRule, port: GroundPort | undefined): Chain {
@@ -68,7 +68,7 @@ function entering(port: GroundPort, { borders, arp }: PortRules): readonly Kerne
     case 'host':
     case 'uplink':
       return [
-        ...borders.crossings(port, 'in').map((matches) => ({ body: [isIp, ...matches, accept] })),
+        ...borders.crossings(port, 'in').map((matches) => ({ body: acceptIp(...matches) })),
         ...(arp === 'bound' ? arpRules((address) => borders.speakers(port, address)) : [arpRule(arp)]),
         announcement(lookup(cardsOf(port), 'ether saddr')),
       ];
@@ -81,7 +81,7 @@ function entering(port: GroundPort, { borders, arp }: PortRules): readonly Kerne
 function leaving(port: GroundPort, { borders, broadcasts }: PortRules): readonly KernelRule[] {
   const isAny = isBorder(port);
   return [
-    ...(isAny ? borders.crossings(port, 'out').map((matches) => ({ body: [isIp, ...matches, accept] })) : []),
+    ...(isAny ? borders.crossings(port, 'out').map((matches) => ({ body: acceptIp(...matches) })) : []),
     { body: [isArp, accept] },
     // a migrated guest's announcement is for bridges to learn from, not for other guests
     ...(isAny ? [{ body: [isRarp, accept] }] : []),
@@ -105,7 +105,10 @@ function portRules(
   const target: Statement = rule.verdict === 'accept' ? accept : goTo(ruleChain(rule));
   const comment = ruleComment(rule.id);
   const { check } = rule;
-  const ipRule = (...matches: readonly Match[]): KernelRule => ({ body: [isIp, ...matches, target], comment });
+  const ipRule = (...matches: readonly Match[]): KernelRule => ({
+    body: rule.verdict === 'accept' ? acceptIp(...matches) : [isIp, ...matches, target],
+    comment,
+  });
   const notOn = (side: 'far' | 'near', address: 'ip saddr' | 'ip daddr'): readonly Match[] =>
     isBorder(port) ? borders.notOn(side, address, port) : [notLookup('own', end, address)];
   switch (check.kind) {
@@ -122,7 +125,7 @@ function portRules(
       ];
     case 'datagrams':
       // those that stand behind the address checks may go on with everything else that passed them
-      return check.whole === undefined ? [{ body: [isIp, ...plainDatagrams(check), target], comment }] : [];
+      return check.whole === undefined ? [ipRule(...plainDatagrams(check))] : [];
     case 'everything':
       return [{ body: [target], comment }];
     case 'new-flows':
