@@ -48,7 +48,7 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'a Host becomes the text of a first policy; who is called what comes from policy, hearsay from topology',
   },
   lab: {
-    imports: ['model', 'packet', 'compile', 'iptables', 'nft', 'simulate'],
+    imports: ['model', 'packet', 'compile', 'iptables', 'nft', 'simulate', 'machine'],
     machine: 'all',
     because: 'the same on the real kernel, compared with the simulation',
   },

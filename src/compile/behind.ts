@@ -239,7 +239,8 @@ function groundPort(port: Port, { roles }: Bindings, sides: Sides): GroundPort {
   if (role.kind === 'guest') {
     return { ...common, kind: 'guest', guest: role.guest.name, own: ownOf(role.guest), near: noIps };
   }
-  return { ...common, kind: role.kind, near: sides.near(port.bridge, port.name) };
+  const peer = role.kind === 'link' ? { peer: role.peer.name } : {};
+  return { ...common, kind: role.kind, ...peer, near: sides.near(port.bridge, port.name) };
 }
 
 function together(stations: readonly Station[]): Pick<GroundPort, 'behind' | 'arp' | 'arpFree'> {

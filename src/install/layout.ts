@@ -5,7 +5,7 @@ import { type Entry, textFile } from './entry.ts';
 import { bootScript, bootScriptPath, daemonScript, daemonScriptPath } from './init-scripts.ts';
 import { libvirtHook } from './libvirt-hook.ts';
 import { bootUnitName, closedFile, daemonUnitName, type Places } from './places.ts';
-import { modulesText, type Setting, sysctlText, tmpfilesText } from './settings.ts';
+import { modulesText, type Setting, sysctlText, tmpfilesText, udevText } from './settings.ts';
 import { bootUnit, daemonUnit } from './units.ts';
 
 /** Who starts things when the machine does. */
@@ -27,6 +27,7 @@ export function systemEntries(places: Places, machine: Machine): readonly Entry[
   return [
     ...initEntries(places, machine),
     textFile(places.modules, modulesText(machine.legacy)),
+    textFile(places.udev, udevText()),
     ...(machine.settings.length === 0 ? [] : [textFile(places.sysctl, sysctlText(machine.settings))]),
     ...hookPaths(machine.hooks).map((path) => textFile(path, libvirtHook(home), 0o755)),
     textFile(closedFile, closedText),

@@ -12,6 +12,7 @@ export type Places = {
   readonly sysctl: string;
   readonly modules: string;
   readonly tmpfiles: string;
+  readonly udev: string;
 };
 
 /** Fixed: the rules of one host lie at one place, however the program got there. */
@@ -31,7 +32,7 @@ export type Rooms = {
   readonly prefix?: string;
 };
 
-/** Prefixes in which systemd, sysctl and kmod look by themselves (file-hierarchy(7)). */
+/** Prefixes in which systemd, sysctl, kmod and udev look by themselves (file-hierarchy(7)). */
 const systemPrefixes = ['/usr', '/usr/local'];
 
 export function placesFor({ checkout, prefix }: Rooms): Places {
@@ -51,5 +52,6 @@ export function placesFor({ checkout, prefix }: Rooms): Places {
     sysctl: `${configuration}/sysctl.d/60-bridgekeeper.conf`,
     modules: `${configuration}/modules-load.d/bridgekeeper.conf`,
     tmpfiles: `${configuration}/tmpfiles.d/bridgekeeper.conf`,
+    udev: `${configuration}/udev/rules.d/60-bridgekeeper.rules`,
   };
 }

@@ -1,6 +1,6 @@
 // Settings of the kernel that the rules rely on, as files for sysctl, kmod and tmpfiles: only those that this host has not
 // got already, and none that would take something from it.
-import { runDirectory } from './places.ts';
+import { runDirectory, stateDirectory } from './places.ts';
 
 export type Setting = { readonly key: string; readonly value: string };
 
@@ -50,6 +50,16 @@ export function sysctlText(settings: readonly Setting[]): string {
 /** `modules-load.d(5)`: without br_netfilter no connection over a bridge is checked. */
 export function modulesText(legacy: boolean): string {
   return `${note}\nbr_netfilter\n${legacy ? 'iptable_filter\n' : ''}`;
+}
+
+/**
+ * `udev(7)`: br_netfilter's switch of a bridge is off when the bridge is made, which for most of them is after the rules were
+ * loaded and before the daemon runs. PROGRAM is no shell: a name stays one word.
+ */
+export function udevText(): string {
+  const match = 'ACTION=="add", SUBSYSTEM=="net", ENV{DEVTYPE}=="bridge"';
+  const known = `PROGRAM=="/bin/grep -qxF -e $name ${stateDirectory}/confirmed/bridges"`;
+  return `${note}\n${match}, ${known}, ATTR{bridge/nf_call_iptables}="1"\n`;
 }
 
 /** `tmpfiles.d(5)` */

@@ -1,6 +1,9 @@
 // A scene built on the real kernel: one agent in a network namespace of its own for each node, veth pairs as cables.
 // A lab is rebuilt in the same processes but always in fresh namespaces, so nothing of an earlier scene can remain.
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { local } from '../machine/access.ts';
+import { loadBridgeFilter } from '../machine/bridge-filter.ts';
 import { HostError } from '../model/host-error.ts';
 import type { Scene, SceneInterface, SceneNode } from '../model/scene.ts';
 import { type Agent, startAgent } from './agent.ts';
@@ -37,7 +40,7 @@ function forAllInterfaces(tree: string, values: Readonly<Record<string, string>>
   );
 }
 
-/** @throws HostError what an agent or `ip` refused, 'unknown-sysctl', 'lab-not-ready'; nothing is left behind then */
+/** @throws HostError what an agent or `ip` refused, 'no-br-netfilter', 'unknown-sysctl', 'lab-not-ready'; nothing is left then */
 export async function buildScene(scene: Scene): Promise<Lab> {
   const lab = new Lab();
   try {
@@ -63,6 +66,7 @@ export class Lab {
   /** Another scene in place of this one; agents and their pids stay, everything in the namespaces is new. */
   async rebuild(scene: Scene): Promise<void> {
     this.#nodes = new Map();
+    await needBridgeFilter();
     await this.#provide(scene.nodes.length);
     this.#nodes = new Map(scene.nodes.flatMap(({ name }, index) => pairs(name, this.#pool[index])));
     for (const [name, agent] of this.#nodes) agent.name = name;
@@ -84,6 +88,12 @@ export class Lab {
     this.#nodes = new Map();
     await Promise.all(pool.map((agent) => agent.stop()));
   }
+}
+
+/** A module is loaded for all namespaces, and by the first one only. */
+async function needBridgeFilter(): Promise<void> {
+  if (existsSync('/proc/sys/net/bridge') || (await loadBridgeFilter(local))) return;
+  throw new HostError('no-br-netfilter', 'the module br_netfilter is not loaded, and cannot be');
 }
 
 function pairs(name: string, agent: Agent | undefined): readonly [string, Agent][] {

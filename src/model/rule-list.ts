@@ -87,6 +87,8 @@ export type GroundPort = {
   readonly kind: 'guest' | 'link' | 'host' | 'uplink' | 'closed';
   /** As the policy calls it. */
   readonly guest?: string;
+  /** Of a link, the port at its other end: what is near this one is behind that one. */
+  readonly peer?: string;
   readonly own?: Own;
   /** The addresses that may come in here as source, and be sent out here as destination. */
   readonly behind: IpSet;

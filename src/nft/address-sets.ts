@@ -6,6 +6,7 @@ import type { NamedIps } from '../model/rule-list.ts';
 import type { NamedSet } from '../model/ruleset.ts';
 import { shortDigest } from '../model/short-digest.ts';
 import { isSameTree } from '../model/stable-text.ts';
+import { ip4Values } from './set-parts.ts';
 
 /**
  * Named sets for groups of addresses, each made once. Guests' addresses are listed one by one, also where they are
@@ -58,8 +59,4 @@ export class AddressSets {
   sets(): readonly NamedSet[] {
     return [...this.#sets.values()];
   }
-}
-
-export function ip4Values(ips: IpSet) {
-  return ips.filter(({ family }) => family === 4).map(({ first, last }) => ({ first, last }));
 }

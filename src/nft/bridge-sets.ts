@@ -1,100 +1,94 @@
-// Ground -> the sets of the bridge table: one element for each (port, MAC, address). Sets without elements are left
-// out, and so are the rules that would ask them.
+// Ground -> the sets of the bridge table that ports share: an element for each (port, MAC, address). Sets without elements are
+// left out, and so are the rules that would ask them. What is behind border ports is in sets of theirs (border-ports.ts).
 import { exactly, type Value } from '../model/field.ts';
-import { type IpSet, intersectIps, isSingle, listIps, ofFamily, subtractIps, unionIps } from '../model/ip-set.ts';
+import { type IpSet, listIps, ofFamily } from '../model/ip-set.ts';
 import type { Mac } from '../model/mac.ts';
 import type { Ground, GroundBridge, GroundPort } from '../model/rule-list.ts';
 import type { Element, NamedSet } from '../model/ruleset.ts';
+import { isBorder } from './border-ports.ts';
+import { hashSet, keyedSets } from './set-parts.ts';
 
 /** These the rules name whether they have elements or not: a port that comes and is not known is one element more. */
 const always = ['own', 'mute', 'told', 'station', 'ports', 'closed'];
 
-export function bridgeSets(ground: Ground): readonly NamedSet[] {
-  const ports = ground.bridges.flatMap((bridge) => bridge.ports);
-  const guests = unionIps(...ports.map(({ own }) => own?.ips ?? []));
+export function bridgeSets({ bridges }: Ground, guestIps: IpSet): readonly NamedSet[] {
+  const ports = bridges.flatMap((bridge) => bridge.ports);
   const sets = [
-    ...addressSets(ports, guests),
-    ...arpSets(ports, guests),
-    ...cardSets(ports),
-    ...deviceSets(ground.bridges, guests),
+    ...guestSets(ports.filter(({ kind }) => kind === 'guest')),
+    ...portSets(ports),
+    ...deviceSets(bridges, guestIps),
   ];
   return sets.filter(({ name, elements }) => elements.length > 0 || always.includes(name));
 }
 
-function addressSets(ports: readonly GroundPort[], guestIps: IpSet): readonly NamedSet[] {
-  const guests = ports.filter(({ kind }) => kind === 'guest');
-  const border = ports.filter(({ kind }) => kind !== 'guest' && kind !== 'closed');
-  const unknownMac = guests.filter(({ own }) => own?.mac === undefined);
+/** What a guest may be called, as IPv4's source and as ARP's sender, and the card that frames for it are for. */
+function guestSets(guests: readonly GroundPort[]): readonly NamedSet[] {
+  const known = guests.flatMap(({ name, macs = [] }) => macs.map((mac) => [name, exactly(mac)]));
   return [
-    set('own_mac', ['ifname', 'ether_addr', 'ipv4_addr'], guests.flatMap(ownWithMac)),
-    set('own_free', ['ifname', 'ipv4_addr'], unknownMac.flatMap(ownAddresses)),
-    set('own', ['ifname', 'ipv4_addr'], guests.flatMap(ownAddresses)),
-    ...sideSets('behind', border, ({ behind }) => behind, guestIps),
-    ...sideSets('near', border, ({ near }) => near, guestIps),
+    hashSet('own_mac', ['ifname', 'ether_addr', 'ipv4_addr'], guests.flatMap(ownWithMac)),
+    hashSet(
+      'own_free',
+      ['ifname', 'ipv4_addr'],
+      guests.filter(({ own }) => own?.mac === undefined).flatMap(ownAddresses),
+    ),
+    hashSet('own', ['ifname', 'ipv4_addr'], guests.flatMap(ownAddresses)),
+    hashSet('station', ['ifname', 'ether_addr'], known),
   ];
 }
 
-function arpSets(ports: readonly GroundPort[], guestIps: IpSet): readonly NamedSet[] {
-  const bound = ports.flatMap(({ name, arp }) =>
-    arp.map(({ ip, mac }) => [name, exactly(mac), exactly(mac), exactly(ip.bits)]),
-  );
+function portSets(ports: readonly GroundPort[]): readonly NamedSet[] {
+  const told = ports.filter((port) => isBorder(port) && port.macs !== undefined);
   return [
-    set('arp_bound', ['ifname', 'ether_addr', 'ether_addr', 'ipv4_addr'], bound),
-    ...sideSets('arp_free', ports, ({ arpFree }) => arpFree, guestIps),
-  ];
-}
-
-/** The cards behind each port, and the ports whose cards are all known. */
-function cardSets(ports: readonly GroundPort[]): readonly NamedSet[] {
-  const known = ports.filter(({ macs }) => macs !== undefined);
-  const cards = known.flatMap(({ name, macs = [] }) => macs.map((mac) => [name, exactly(mac)]));
-  const closed = ports.filter(({ kind }) => kind === 'closed');
-  const border = ports.filter(({ kind }) => kind !== 'guest' && kind !== 'closed');
-  return [
-    set('ports', ['ifname'], ports.map(nameOf)),
-    set('closed', ['ifname'], closed.map(nameOf)),
-    set('border', ['ifname'], border.map(nameOf)),
-    set('station', ['ifname', 'ether_addr'], cards),
-    set('told', ['ifname'], known.map(nameOf)),
+    names('ports', ports),
+    names(
+      'closed',
+      ports.filter(({ kind }) => kind === 'closed'),
+    ),
+    names('told', told),
   ];
 }
 
 /** What the host may say by its bridge devices, at each port, and what may come up to it, by the device's MAC. */
 function deviceSets(bridges: readonly GroundBridge[], guestIps: IpSet): readonly NamedSet[] {
-  const mute = bridges.filter(({ device }) => device === undefined).flatMap(({ ports }) => ports);
   const speaking = bridges.flatMap(({ ports, device }) =>
     device === undefined ? [] : ports.map(({ name }) => ({ ...device, name })),
   );
   const claims = speaking.flatMap(({ name, arp }) => arp.map(({ ip, mac }) => [name, exactly(mac), exactly(ip.bits)]));
+  const up = bridges.flatMap(({ device }) =>
+    deviceMacs(device).map((mac) => [exactly(mac), device?.behind ?? []] as const),
+  );
   return [
-    set('mute', ['ifname'], mute.map(nameOf)),
-    set('arp_host', ['ifname', 'ether_addr', 'ipv4_addr'], claims),
-    ...sideSets('arp_host_free', speaking, ({ arpFree }) => arpFree, guestIps),
-    ...upSets(bridges, guestIps),
+    ...(isMute(bridges) ? [] : [names('mute', mutePorts(bridges))]),
+    hashSet('arp_host', ['ifname', 'ether_addr', 'ipv4_addr'], claims),
+    ...keyedSets(
+      'arp_host_free',
+      'ifname',
+      speaking.map(({ name, arpFree }) => [name, arpFree]),
+      guestIps,
+    ),
+    ...keyedSets('up', 'ether_addr', up, guestIps),
   ];
 }
 
-function upSets(bridges: readonly GroundBridge[], guestIps: IpSet): readonly NamedSet[] {
-  const elements = (part: keyof Parted): readonly Element[] =>
-    bridges.flatMap(({ device }) =>
-      deviceMacs(device).flatMap((mac) => parted(device?.behind ?? [], guestIps)[part].map((ip) => [exactly(mac), ip])),
-    );
-  return [
-    set('up', ['ether_addr', 'ipv4_addr'], elements('single')),
-    { ...set('up_net', ['ether_addr', 'ipv4_addr'], elements('ranges')), interval: true },
-  ];
+/** Whether the host speaks by none of the bridge devices: all ports are mute then, and have no second set. */
+export function isMute(bridges: readonly GroundBridge[]): boolean {
+  return bridges.every(({ device }) => device === undefined);
+}
+
+function mutePorts(bridges: readonly GroundBridge[]): readonly GroundPort[] {
+  return bridges.filter(({ device }) => device === undefined).flatMap(({ ports }) => ports);
 }
 
 export function deviceMacs(device: GroundBridge['device']): readonly Mac[] {
   return [...new Set(device?.arp.map(({ mac }) => mac) ?? [])];
 }
 
-function nameOf({ name }: { readonly name: string }): Element {
-  return [name];
-}
-
-function set(name: string, types: NamedSet['types'], elements: readonly Element[]): NamedSet {
-  return { name, types, interval: false, elements };
+function names(name: string, ports: readonly GroundPort[]): NamedSet {
+  return hashSet(
+    name,
+    ['ifname'],
+    ports.map((port) => [port.name]),
+  );
 }
 
 function ownAddresses(port: GroundPort): readonly Element[] {
@@ -109,37 +103,4 @@ function ownIps({ own }: GroundPort): readonly Value[] {
 function ownWithMac(port: GroundPort): readonly Element[] {
   const mac = port.own?.mac;
   return mac === undefined ? [] : ownIps(port).map((ip) => [port.name, exactly(mac), ip]);
-}
-
-type Parted = { readonly single: readonly Value[]; readonly ranges: readonly Value[] };
-
-/**
- * Single addresses for a hash set, ranges for an interval set, which is slower. Guests' addresses are listed one by one,
- * also where they are neighbours: whoever comes or goes is one element then, and no set appears or vanishes for it.
- */
-function parted(ips: IpSet, guestIps: IpSet): Parted {
-  const guests = listIps(ofFamily(intersectIps(ips, guestIps), 4)).map(({ bits }) => exactly(bits));
-  const others = subtractIps(ips, guestIps);
-  return {
-    single: [...guests, ...ip4Values(others.filter(isSingle))],
-    ranges: ip4Values(others.filter((range) => !isSingle(range))),
-  };
-}
-
-function sideSets<P extends { readonly name: string }>(
-  name: string,
-  ports: readonly P[],
-  side: (port: P) => IpSet,
-  guestIps: IpSet,
-): readonly NamedSet[] {
-  const elements = (part: keyof Parted): readonly Element[] =>
-    ports.flatMap((port) => parted(side(port), guestIps)[part].map((ip) => [port.name, ip]));
-  return [
-    set(name, ['ifname', 'ipv4_addr'], elements('single')),
-    { ...set(`${name}_net`, ['ifname', 'ipv4_addr'], elements('ranges')), interval: true },
-  ];
-}
-
-function ip4Values(ips: IpSet): readonly Value[] {
-  return ips.filter(({ family }) => family === 4).map(({ first, last }) => ({ first, last }));
 }

@@ -1,12 +1,12 @@
 // Ports and what is behind them -> how a packet's port is found again where only its bridge and its source are known: guests by
 // a map, border ports by a set of what is behind each. A map to verdicts is walked through by the kernel whenever a chain
 // is new, and behind a cable are all guests of the other side.
-import { exactly, type NumberRange } from '../model/field.ts';
-import { type IpSet, intersectIps, isSingle, listIps, ofFamily, subtractIps } from '../model/ip-set.ts';
+import { exactly } from '../model/field.ts';
+import { type IpSet, listIps, ofFamily } from '../model/ip-set.ts';
 import { lookup } from '../model/match.ts';
 import type { GroundPort } from '../model/rule-list.ts';
 import { type Chain, jump, type KernelRule, type NamedSet, type VerdictMap } from '../model/ruleset.ts';
-import { ip4Values } from './address-sets.ts';
+import { addressSets, portSet } from './set-parts.ts';
 
 export type Entrances = {
   readonly sets: readonly NamedSet[];
@@ -18,13 +18,16 @@ export type Entrances = {
 export function entrancesOf(ports: readonly GroundPort[], guestIps: IpSet): Entrances {
   const borders = ports.filter(({ own }) => own === undefined);
   const bridges = Map.groupBy(borders, ({ bridge }) => bridge);
+  const from = new Map(
+    borders.map((port) => [port, addressSets(portSet('from', port.name), port.behind, guestIps)] as const),
+  );
   return {
-    sets: borders.flatMap((port) => behindSets(port, guestIps)),
+    sets: [...from.values()].flat(),
     // the first one stays when nobody may open a connection: the next guest that may is an element
     maps: [guestMap(ports), ...(borders.length === 0 ? [] : [borderMap([...bridges.keys()])])],
     chains: [...bridges].map(([bridge, some]) => ({
       name: borderChain(bridge),
-      rules: some.flatMap((port) => borderRules(port, guestIps)),
+      rules: some.flatMap((port) => borderRules(port, from.get(port) ?? [])),
     })),
   };
 }
@@ -56,27 +59,8 @@ function borderChain(bridge: string): string {
  * By which of several ports a packet came in, nothing here can tell. Its addresses were proved there, so that each of
  * their chains accepts no more than the right one does; they are asked in turn.
  */
-function borderRules(port: GroundPort, guestIps: IpSet): readonly KernelRule[] {
-  return behindSets(port, guestIps).map(({ name }) => ({
-    body: [lookup(name, 'ip saddr'), jump(allowChain(port.name))],
-  }));
-}
-
-/** Guests one by one, so that one more is one element more; the set of single addresses is there without any. */
-function behindSets({ name, behind }: GroundPort, guestIps: IpSet): readonly NamedSet[] {
-  const guests = listIps(ofFamily(intersectIps(behind, guestIps), 4)).map(({ bits }) => exactly(bits));
-  const others = subtractIps(behind, guestIps);
-  const set = (of: string, interval: boolean, values: readonly NumberRange[]): NamedSet => ({
-    name: of,
-    types: ['ipv4_addr'],
-    interval,
-    elements: values.map((value) => [value]),
-  });
-  const ranges = ip4Values(others.filter((range) => !isSingle(range)));
-  return [
-    set(`from_${name}`, false, [...guests, ...ip4Values(others.filter(isSingle))]),
-    ...(ranges.length === 0 ? [] : [set(`from_${name}_net`, true, ranges)]),
-  ];
+function borderRules({ name: port }: GroundPort, from: readonly NamedSet[]): readonly KernelRule[] {
+  return from.map(({ name }) => ({ body: [lookup(name, 'ip saddr'), jump(allowChain(port))] }));
 }
 
 /** Where the connections stand that may begin at a port. */

@@ -6,9 +6,8 @@ import { printIpSet } from '../model/ip-set.ts';
 import { field, lookup } from '../model/match.ts';
 import type { GroundPort, ListRule } from '../model/rule-list.ts';
 import type { Chain, KernelRule, NamedSet, VerdictMap } from '../model/ruleset.ts';
-import { accept } from '../model/ruleset.ts';
-import { etherTypes, isIp, plainDatagrams, portChain } from './parts.ts';
-import { denial, floodedCopy } from './port-chains.ts';
+import { acceptIp, etherTypes, isIp, plainDatagrams, portChain } from './parts.ts';
+import { denial, floodedCopies } from './port-chains.ts';
 
 type Datagrams = Extract<ListRule['check'], { kind: 'datagrams' }>;
 
@@ -100,7 +99,7 @@ function askSets(ports: readonly GuestPort[]): readonly NamedSet[] {
 function askRules(asks: Datagrams): readonly KernelRule[] {
   const { mac: _bySet, ...datagrams } = asks;
   return [lookup('asks', 'iifname', 'ether saddr'), lookup('asks_free', 'iifname')].map((match) => ({
-    body: [isIp, ...plainDatagrams(datagrams), match, accept],
+    body: acceptIp(...plainDatagrams(datagrams), match),
     comment: 'dhcp',
   }));
 }
@@ -126,7 +125,7 @@ function outChain({ port, outDestination, outSource }: GuestPort): Chain {
   return {
     name: portChain('out', port),
     rules: [
-      ...(port.macs === undefined ? [] : [floodedCopy(outDestination)]),
+      ...floodedCopies(outDestination, port),
       ...denial(outSource, lookup('own', 'oifname', 'ip daddr')),
       ...denial(outDestination),
     ],

@@ -1,36 +1,23 @@
 // RuleList -> two nft tables. `bridge bk` binds addresses and ARP to ports: one look-up accepts what no DENY rule can
-// match; everything else goes to a small chain of its port: at a guest's to what its denial is, at another to the numbered
-// checks in the list's order.
+// match; everything else goes to a small chain of its port: at a guest's to what its denial is, at another to what may pass
+// there and the numbered checks in the list's order.
 // `ip bk` decides connections, services and the host's own traffic. Hot-plugging a guest changes elements.
 
 import { exactly } from '../model/field.ts';
-import { printIpSet } from '../model/ip-set.ts';
-import { broadcastMac } from '../model/mac.ts';
-import { field, lookup, type Match, notField, notLookup } from '../model/match.ts';
+import { printIpSet, unionIps } from '../model/ip-set.ts';
+import { field, lookup, notLookup } from '../model/match.ts';
 import { type Ground, type GroundPort, type ListRule, type RuleList, rulesOf } from '../model/rule-list.ts';
 import { ruleComment } from '../model/rule-prefix.ts';
-import {
-  accept,
-  type Chain,
-  count,
-  drop,
-  goTo,
-  jump,
-  type KernelRule,
-  type Ruleset,
-  returnToCaller,
-  type VerdictMap,
-} from '../model/ruleset.ts';
-import { bridgeSets, deviceMacs } from './bridge-sets.ts';
+import { accept, count, drop, goTo, jump, type KernelRule, type Ruleset, type VerdictMap } from '../model/ruleset.ts';
+import { type ArpChecks, announcement, arpChain, arpRule } from './arp.ts';
+import { borderPorts } from './border-ports.ts';
+import { bridgeSets, deviceMacs, isMute } from './bridge-sets.ts';
 import { type GuestPorts, guestPorts } from './guest-ports.ts';
 import { ipTable } from './lower-ip.ts';
-import { base, type Has, isArp, isIp, isRarp, plainDatagrams, portChain, ruleChain } from './parts.ts';
+import { acceptIp, base, type Has, isArp, isIp, plainDatagrams, portChain, ruleChain } from './parts.ts';
 import { denyChain, inChain, outChain } from './port-chains.ts';
 
-export type NftOptions = {
-  /** `unchecked` lets every ARP frame pass, as a host with iptables alone does; for showing what that means. */
-  readonly arp: 'bound' | 'unchecked';
-};
+export type NftOptions = { readonly arp: ArpChecks };
 
 export function lowerNft(list: RuleList, options: NftOptions): Ruleset {
   return { backend: 'nft', tables: [bridgeTable(list, options), ipTable(list)] };
@@ -39,88 +26,101 @@ export function lowerNft(list: RuleList, options: NftOptions): Ruleset {
 function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][number] {
   const rules = rulesOf(list);
   const ports = list.ground.bridges.flatMap((bridge) => bridge.ports);
+  const guestIps = unionIps(...ports.map(({ own }) => own?.ips ?? []));
   const atPort = Map.groupBy(rules, ({ place }) => (place.kind === 'port' ? `${place.direction} ${place.port}` : ''));
   const rest = rules.find(({ check, place }) => place.kind === 'everywhere' && check.kind === 'everything');
-  const sets = bridgeSets(list.ground);
+  const sets = bridgeSets(list.ground, guestIps);
   const has = (name: string) => sets.some((set) => set.name === name);
   const rulesAt = (direction: 'in' | 'out', port: GroundPort) => atPort.get(`${direction} ${port.name}`) ?? [];
   const guests = guestPorts(ports, rulesAt);
+  const borders = borderPorts(list.ground.bridges, guestIps);
   const others = ports.filter((port) => !guests.has(port));
-  const into = others.map((port) => inChain(port, rulesAt('in', port), rest, has));
-  const out = others.map((port) => outChain(port, rulesAt('out', port), rest, has));
-  const ruled = new Set(others.map(({ name }) => name));
-  const denying = rules.filter(
-    ({ place, verdict }) =>
-      verdict === 'deny' && (place.kind === 'host' || (place.kind === 'port' && ruled.has(place.port))),
+  // what goes to a closed port ends before the rules of the list are asked
+  const open = others.filter(({ kind }) => kind !== 'closed');
+  const early = broadcasts(rules);
+  const toEarly = early.length === 0 ? [] : [{ body: [isIp, jump('broadcasts')] }];
+  const about = { borders, broadcasts: toEarly, rest, arp: options.arp };
+  const ruled = { in: byName(others), out: byName(open) };
+  const portOf = ({ place }: ListRule): GroundPort | undefined =>
+    place.kind === 'port' ? ruled[place.direction].get(place.port) : undefined;
+  const atHosts = rules.filter(({ place }) => place.kind === 'host');
+  const denying = [...rules.filter((rule) => portOf(rule) !== undefined), ...atHosts].filter(
+    ({ verdict }) => verdict === 'deny',
   );
-  const atHost = (bridge: string, what: string) => rules.find(({ id }) => id === `host/${bridge}/${what}`);
+  const atHost = (bridge: string, what: string) => atHosts.find(({ id }) => id === `host/${bridge}/${what}`);
   const patterns = list.ground.patterns;
   return {
     family: 'bridge',
     name: 'bk',
-    sets: [...sets, ...guests.sets],
+    sets: [...sets, ...borders.sets, ...guests.sets],
     maps: [
       portMap('in_ports', others, 'in'),
-      portMap('out_ports', others, 'out'),
+      portMap('out_ports', open, 'out'),
       ...guests.maps,
       ...hostArpMap(list.ground, atHost, options),
     ],
     chains: [
-      ...[...denying, ...(rest === undefined ? [] : [rest])].map((rule) => denyChain(rule, rule !== rest)),
+      ...[...denying, ...(rest === undefined ? [] : [rest])].map((rule) => denyChain(rule, portOf(rule))),
       ...(options.arp === 'bound' ? [arpChain(has)] : []),
-      ...into,
-      ...out,
+      ...others.map((port) => inChain(port, rulesAt('in', port), about)),
+      ...open.map((port) => outChain(port, rulesAt('out', port), about)),
       ...guests.chains,
-      { name: 'leave', rules: leaveRules(rules, guests, has, patterns, rest) },
+      ...(early.length === 0 ? [] : [{ name: 'broadcasts', rules: early }]),
+      { name: 'leave', rules: leaveRules(toEarly, guests, patterns, rest) },
       base('prerouting', 'prerouting', -300, prerouting(guests, has, options, patterns, rest)),
-      base('forward', 'forward', -200, [...strangers(rest), { body: [jump('leave')] }]),
-      base('output', 'output', -200, outputRules(rules, list.ground, has, options, rest)),
+      base('forward', 'forward', -200, forward(rest)),
+      base('output', 'output', -200, outputRules(toEarly, list.ground, has, options, rest)),
       base('input', 'input', -200, inputRules(list.ground, atHost, has, rest)),
     ],
   };
 }
 
-/** Before the bridge learns the sender's MAC and before connection tracking: a forged frame must not reach either. */
+function byName(ports: readonly GroundPort[]): ReadonlyMap<string, GroundPort> {
+  return new Map(ports.map((port) => [port.name, port]));
+}
+
+/**
+ * Before the bridge learns the sender's MAC and before connection tracking: a forged frame must not reach either. A guest's
+ * packet passes by the first look-up; what comes in by another port is decided in this port's chain.
+ */
 function prerouting(
   guests: GuestPorts,
   has: Has,
-  options: NftOptions,
+  { arp }: NftOptions,
   patterns: readonly string[],
   rest: ListRule | undefined,
 ): readonly KernelRule[] {
-  const sources: readonly Match[][] = [
-    [lookup('own_mac', 'iifname', 'ether saddr', 'ip saddr')],
-    [lookup('own_free', 'iifname', 'ip saddr')],
-    ...crossings('iifname', 'ip saddr', 'ip daddr', has),
-  ].filter((matches) => matches.every(({ set }) => has(set)));
+  const sources = [
+    lookup('own_mac', 'iifname', 'ether saddr', 'ip saddr'),
+    lookup('own_free', 'iifname', 'ip saddr'),
+  ].filter(({ set }) => has(set));
   return [
-    ...sources.map((matches) => ({ body: [isIp, ...matches, accept] })),
-    { body: [isArp, options.arp === 'bound' ? jump('arp_in') : accept] },
-    ...(has('station') ? [{ body: [isRarp, toEverybody, lookup('station', 'iifname', 'ether saddr'), accept] }] : []),
+    ...sources.map((match) => ({ body: acceptIp(match) })),
     { body: [{ kind: 'vmap', fields: ['iifname'], map: 'in_ports' }] },
+    arpRule(arp),
+    announcement(lookup('station', 'iifname', 'ether saddr')),
     ...guests.into,
     ...closedPatterns('iifname', patterns, rest),
     otherFrames('iifname', rest),
   ];
 }
 
-const toEverybody = field('ether daddr', exactly(broadcastMac));
-
 type AtHost = (bridge: string, what: string) => ListRule | undefined;
 
 /** The host's own frames: nothing by a bridge on which it has no address, and ARP in its own name only. */
 function outputRules(
-  rules: readonly ListRule[],
+  early: readonly KernelRule[],
   { bridges, patterns }: Ground,
   has: Has,
   options: NftOptions,
   rest: ListRule | undefined,
 ): readonly KernelRule[] {
-  const mute = { body: [lookup('mute', 'oifname'), count, drop] };
   // where the host speaks by no bridge device nothing of ours leaves here, and what asks for guests need not be there twice
-  if (bridges.every(({ device }) => device === undefined)) {
-    return [mute, { body: [isArp, accept] }, ...broadcasts(rules), ...closedPatterns('oifname', patterns, rest)];
+  if (isMute(bridges)) {
+    const mute = { body: [lookup('ports', 'oifname'), count, drop] };
+    return [mute, { body: [isArp, accept] }, ...early, ...closedPatterns('oifname', patterns, rest)];
   }
+  const mute = { body: [lookup('mute', 'oifname'), count, drop] };
   const honest = [
     lookup('arp_host', 'oifname', 'arp saddr ether', 'arp saddr ip'),
     lookup('arp_host_free', 'oifname', 'arp saddr ip'),
@@ -163,15 +163,6 @@ function inputRules({ bridges }: Ground, atHost: AtHost, has: Has, rest: ListRul
   });
 }
 
-/** From one side of a border port to the other; ranges live in interval sets, which are slower. */
-function crossings(end: 'iifname' | 'oifname', far: 'ip saddr' | 'ip daddr', near: 'ip saddr' | 'ip daddr', has: Has) {
-  return ['behind', 'behind_net']
-    .filter(has)
-    .flatMap((farSet) =>
-      ['near', 'near_net'].filter(has).map((nearSet) => [lookup(farSet, end, far), lookup(nearSet, end, near)]),
-    );
-}
-
 /** Interface names match before the interface exists: between a guest's start and its rules nothing slips through. */
 function closedPatterns(
   end: 'iifname' | 'oifname',
@@ -190,56 +181,32 @@ function otherFrames(end: 'iifname' | 'oifname', rest: ListRule | undefined): Ke
   return { body: [lookup('ports', end), rest === undefined ? drop : goTo(ruleChain(rest))], comment: 'other-frame' };
 }
 
-/** The sender of ARP must be who lives there; a probe (RFC 5227) has no sender address and asks for an own one. */
-function arpChain(has: Has): Chain {
-  const nobody = field('arp saddr ip', exactly(0));
-  const senders = (end: 'arp saddr ip' | 'arp daddr ip', guard: readonly Match[]): readonly KernelRule[] =>
-    [
-      lookup('arp_bound', 'iifname', 'ether saddr', 'arp saddr ether', end),
-      lookup('arp_free', 'iifname', end),
-      lookup('arp_free_net', 'iifname', end),
-    ]
-      .filter(({ set }) => has(set))
-      .map((match) => ({ body: [...guard, match, accept] }));
-  return {
-    name: 'arp_in',
-    rules: [
-      // request and reply (RFC 826); there is no other honest operation
-      { body: [notField('arp operation', exactly(1), exactly(2)), returnToCaller] },
-      ...senders('arp saddr ip', []),
-      ...senders('arp daddr ip', [nobody]),
-    ],
-  };
-}
-
 /** A port that appeared on a managed bridge after the rules were loaded: nothing goes from it to ours, or from ours to it. */
-function strangers(rest: ListRule | undefined): readonly KernelRule[] {
+function forward(rest: ListRule | undefined): readonly KernelRule[] {
   const target = rest === undefined ? drop : goTo(ruleChain(rest));
-  const comment = { comment: 'stranger' };
+  const comment = 'stranger';
   return [
-    { body: [lookup('ports', 'iifname'), notLookup('ports', 'oifname'), target], ...comment },
-    { body: [notLookup('ports', 'iifname'), lookup('ports', 'oifname'), target], ...comment },
+    { body: [lookup('ports', 'iifname'), lookup('ports', 'oifname'), goTo('leave')] },
+    { body: [lookup('ports', 'iifname'), target], comment },
+    { body: [lookup('ports', 'oifname'), target], comment },
+    // between ports that nobody knows, of which one may have a guest port's name
+    { body: [jump('leave')] },
   ];
 }
 
 function leaveRules(
-  rules: readonly ListRule[],
+  early: readonly KernelRule[],
   guests: GuestPorts,
-  has: Has,
   patterns: readonly string[],
   rest: ListRule | undefined,
 ): readonly KernelRule[] {
-  const crossing = crossings('oifname', 'ip daddr', 'ip saddr', has);
   return [
-    { body: [isIp, lookup('own', 'oifname', 'ip daddr'), notLookup('own', 'oifname', 'ip saddr'), accept] },
-    ...crossing.map((matches) => ({ body: [isIp, ...matches, accept] })),
-    // senders were proved where the frame came in
-    { body: [lookup('closed', 'oifname'), count, drop] },
-    { body: [isArp, accept] },
-    // a migrated guest's announcement is for bridges to learn from, not for other guests
-    ...(has('border') ? [{ body: [isRarp, lookup('border', 'oifname'), accept] }] : []),
-    ...broadcasts(rules),
+    { body: acceptIp(lookup('own', 'oifname', 'ip daddr'), notLookup('own', 'oifname', 'ip saddr')) },
     { body: [{ kind: 'vmap', fields: ['oifname'], map: 'out_ports' }] },
+    { body: [lookup('closed', 'oifname'), count, drop] },
+    // senders were proved where the frame came in
+    { body: [isArp, accept] },
+    ...early,
     ...guests.out,
     ...closedPatterns('oifname', patterns, rest),
     otherFrames('oifname', rest),
@@ -254,7 +221,7 @@ function broadcasts(rules: readonly ListRule[]): readonly KernelRule[] {
     if (check.kind !== 'datagrams') continue;
     const { mac: _proved, ...rest } = check;
     kept.set(`${rest.sport} ${printIpSet(rest.source)}`, {
-      body: [isIp, ...plainDatagrams(rest), accept],
+      body: acceptIp(...plainDatagrams(rest)),
       comment: 'dhcp',
     });
   }

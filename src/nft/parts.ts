@@ -3,7 +3,7 @@ import { exactly } from '../model/field.ts';
 import { ofFamily } from '../model/ip-set.ts';
 import { field, type Match } from '../model/match.ts';
 import type { GroundPort, ListRule } from '../model/rule-list.ts';
-import type { Chain, KernelRule } from '../model/ruleset.ts';
+import { accept, type Chain, type KernelRule } from '../model/ruleset.ts';
 import { protocolNumbers } from '../model/service.ts';
 
 export function base(
@@ -58,6 +58,14 @@ export const etherTypes = { ip: 0x0800, arp: 0x0806, rarp: 0x8035 } as const;
 export const isIp = field('ether type', exactly(etherTypes.ip));
 export const isArp = field('ether type', exactly(etherTypes.arp));
 export const isRarp = field('ether type', exactly(etherTypes.rarp));
+
+/**
+ * IPv4 that matches, and is not tagged. nft lists the first condition as implied by what follows, and would load that as one that
+ * sees through VLAN tags: a listing that is loaded again keeps the last one.
+ */
+export function acceptIp(...matches: readonly Match[]): KernelRule['body'] {
+  return [isIp, ...matches, isIp, accept];
+}
 
 export function portChain(direction: 'in' | 'out', port: GroundPort): string {
   return `${direction}_${port.name}`;

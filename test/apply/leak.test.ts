@@ -110,12 +110,17 @@ suite('frames while rules change', { skip: needsRoot }, () => {
   for (const [how, seen, load] of gaps) {
     test(`the rig sees the gap of ${how}`, async (t) => {
       await rig.load(anew(first));
-      const outcome = await rig.whileFlowing(async () => {
-        for (let index = 0; index < faulty; index++) await load(first);
-      });
-      t.diagnostic(JSON.stringify(outcome));
-      assertFlowed(outcome, faulty);
-      assert.ok(outcome[seen] > 0, `nothing was ${seen}`);
+      let seenNow = 0;
+      // the gap is short, and a busy machine may send nothing in it
+      for (let again = 0; seenNow === 0 && again < 5; again++) {
+        const outcome = await rig.whileFlowing(async () => {
+          for (let index = 0; index < faulty; index++) await load(first);
+        });
+        t.diagnostic(JSON.stringify(outcome));
+        assertFlowed(outcome, faulty);
+        seenNow = outcome[seen];
+      }
+      assert.ok(seenNow > 0, `nothing was ${seen}`);
     });
   }
 });

@@ -84,10 +84,10 @@ const everyHook: readonly (readonly [family: string, hook: string])[] = [
 const smallSets: readonly (readonly [set: string, type: string])[] = [
   ['set own', 'ifname . ipv4_addr'],
   ['set own_mac', 'ifname . ether_addr . ipv4_addr'],
-  ['set arp_bound', 'ifname . ether_addr . ether_addr . ipv4_addr'],
   ['set station', 'ifname . ether_addr'],
   ['set ports', 'ifname'],
   ['map in_guests', 'ifname : verdict'],
+  ['map out_guests', 'ifname : verdict'],
 ];
 
 const clashes: readonly (readonly [what: string, inside: string, words: RegExp])[] = [

@@ -2,7 +2,7 @@
 // be loaded as it was confirmed closes the ports and says so.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { readPending } from '../../src/apply/live/pending.ts';
@@ -21,14 +21,14 @@ function textOf(path: string): string {
 }
 
 /** The unit's own line, with other places for state and fallback. */
-function boot(host: LiveHost, closed = join(host.directory, 'closed.nft')): Promise<Ran> {
+function boot(host: LiveHost, closed = join(host.directory, 'closed.nft'), tools = '/bin'): Promise<Ran> {
   const unit = textOf('/etc/systemd/system/bridgekeeper-boot.service');
   const [, line = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? [];
   const argv = line
     .split(' ')
     .map((word) => (word === stateDirectory ? host.state : word === closedFile ? closed : word));
-  assert.equal(argv.length, 3, line);
-  return host.namespace.run('env', ['-i', 'PATH=/usr/bin:/bin', ...argv]);
+  assert.equal(argv.length, 4, line);
+  return host.namespace.run('env', ['-i', `PATH=${tools}:/usr/bin:/bin`, ...argv]);
 }
 
 async function confirmedHost(t: TestContext): Promise<LiveHost> {
@@ -89,6 +89,38 @@ suite('a boot', { skip: needsRoot }, () => {
     assert.equal(await shown(), 0);
     assert.equal((await boot(host)).code, 0);
     assert.equal(await shown(), 1);
+  });
+
+  test('bridges that are not there yet are no failure', async (t) => {
+    const host = await confirmedHost(t);
+    const loaded = await host.digest();
+    await host.reboot();
+    const { namespace } = host;
+    await namespace.run('sysctl', ['-q', '-w', 'net.bridge.bridge-nf-call-iptables=0']);
+    assert.equal((await namespace.run('ip', ['link', 'delete', 'br0'])).code, 0);
+    const { code, stderr } = await boot(host);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.equal(await host.digest(), loaded);
+  });
+
+  test('a copy that another firewall saved and put back is replaced while the machine starts, and only then', async (t) => {
+    const host = await confirmedHost(t);
+    const { stdout: copy } = await host.namespace.run('nft', ['list', 'ruleset']);
+    await host.reboot();
+    assert.equal((await host.namespace.run('nft', ['-f', '-'], copy)).code, 0);
+    const isCopy = async (): Promise<boolean> => {
+      const { stdout } = await host.namespace.run('nft', ['--debug=netlink', 'list', 'table', 'bridge', 'bk']);
+      return stdout.includes('meta load protocol');
+    };
+    for (const [state, copied] of [
+      ['running', true],
+      ['starting', false],
+    ] as const) {
+      chmodSync(host.file('systemctl', `#!/bin/sh\necho ${state}\n`), 0o755);
+      const { code, stderr } = await boot(host, undefined, host.directory);
+      assert.deepEqual([code, stderr], [0, '']);
+      assert.equal(await isCopy(), copied, state);
+    }
   });
 
   test('the old iptables: the same', async (t) => {

@@ -30,8 +30,8 @@ export class LoadedRules {
   /** Of interval sets, and of hash sets that have one beside them, the addresses that are no guests'. */
   readonly #rows = new Map<string, Map<string, AddressRow>>();
   readonly #chains: Map<string, string>;
-  /** Chains that were found to be what is loaded: to print them again takes longer than to compare them. */
-  readonly #seen = new Map<string, Chain>();
+  /** Chains that were found loaded and do not change: a step asks for those of all cables, and printing them is dear. */
+  readonly #trees = new Map<string, Chain>();
 
   constructor({ sets, chains, rows }: RulesSeed) {
     this.#sets = sets;
@@ -59,7 +59,7 @@ export class LoadedRules {
     }
     if (!this.#settle(moves, after)) return undefined;
     for (const { key, now } of chains) {
-      this.#seen.delete(key);
+      this.#trees.delete(key);
       if (now === undefined) this.#chains.delete(key);
       else this.#chains.set(key, chainText(now));
     }
@@ -73,7 +73,7 @@ export class LoadedRules {
       const now = after.chains.get(key);
       const isSame = was !== undefined && now !== undefined && isSameTree(was.chain, now.chain);
       if (isSame && own.familiar.has(key)) continue;
-      if (!this.#isLoaded(key, was)) return undefined;
+      if (!this.#isLoaded(key, was, own.chains.has(key))) return undefined;
       if (isSame) continue;
       if (!own.chains.has(key)) return undefined;
       changes.push({ key, was, now });
@@ -81,12 +81,11 @@ export class LoadedRules {
     return changes;
   }
 
-  #isLoaded(key: string, facts: ChainFacts | undefined): boolean {
-    if (facts === undefined) return !this.#chains.has(key);
-    const seen = this.#seen.get(key);
-    if (seen !== undefined && isSameTree(seen, facts.chain)) return true;
-    if (chainText(facts) !== this.#chains.get(key)) return false;
-    this.#seen.set(key, facts.chain);
+  #isLoaded(key: string, was: ChainFacts | undefined, isOwn: boolean): boolean {
+    const tree = this.#trees.get(key);
+    if (was !== undefined && tree !== undefined && isSameTree(tree, was.chain)) return true;
+    if ((was === undefined ? undefined : chainText(was)) !== this.#chains.get(key)) return false;
+    if (was !== undefined && !isOwn) this.#trees.set(key, was.chain);
     return true;
   }
 

@@ -1,12 +1,12 @@
 // A plan becomes what the kernel does: journal, timer, one transaction, read back. Whatever goes wrong on the way, the old
 // rules are there afterwards.
+import { loadBridgeFilter } from '../../machine/bridge-filter.ts';
 import { allPorts } from '../../model/host.ts';
 import { HostError } from '../../model/host-error.ts';
 import { printHost } from '../../topology/print-host.ts';
 import { loadedOf } from '../loaded.ts';
 import { type Plan, type PlanDigests, planOf } from '../plan.ts';
 import type { Target } from '../target.ts';
-import { loadBridgeFilter } from './bridge-calls.ts';
 import { digest, loadedDigest } from './digest.ts';
 import { type Facts, listOfGeneration, readFacts } from './facts.ts';
 import { type Loading, loadGeneration } from './load-generation.ts';

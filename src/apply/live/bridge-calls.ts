@@ -23,19 +23,6 @@ export async function readBridgeCalls(access: Access): Promise<BridgeCalls> {
   return { module: general.code === 0, deaf: off.flatMap(({ ifname }) => ifname ?? []) };
 }
 
-const switches = ['iptables', 'ip6tables', 'arptables'];
-
-/**
- * Without br_netfilter no connection between guests is checked. Loaded by us, it is switched off in general: bridges that
- * are not managed are not ours to show to anybody.
- * @returns false where the kernel does not have it
- */
-export async function loadBridgeFilter(access: Access): Promise<boolean> {
-  if ((await run(access, 'modprobe', ['br_netfilter'])).code !== 0) return false;
-  const off = switches.map((name) => `net.bridge.bridge-nf-call-${name}=0`);
-  return (await run(access, 'sysctl', ['-q', '-w', ...off])).code === 0;
-}
-
 async function bridgeLinks(access: Access): Promise<readonly BridgeLink[]> {
   const { code, stdout } = await run(access, 'ip', ['-j', '-d', 'link', 'show', 'type', 'bridge']);
   const text = stdout.toString('utf8').trim();

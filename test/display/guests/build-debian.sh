@@ -1,11 +1,14 @@
 #!/bin/sh
-# build-debian.sh CACHE: makes CACHE/debian-KEY/disk.img, a whole Debian of this machine's release for a guest of libvirt: GRUB
-# as Debian sets it up, the guest agent, X with one client of a user's. Prints the file. Needs root, for debootstrap; no loop
-# device and no mount of the image. The cache saves time only.
+# build-debian.sh CACHE: makes CACHE/debian-KEY/disk.img, a whole Debian of this machine's release: as a guest whose displays
+# are looked at, with GRUB as Debian sets it up, the guest agent, X with one client of a user's; as a host of guests, with what
+# it takes to filter bridges and to log in. Beside it are its vmlinux, unpacked, and initrd.img, to start it without GRUB. Prints
+# the folder. Needs root, for debootstrap; no loop device and no mount of the image. The cache saves time only.
 set -eu
 cache=$1
+unpack=$(cd "$(dirname "$0")" && pwd)/unpack-kernel.sh
 packages=systemd-sysv,udev,kmod,dbus,grub-pc,qemu-guest-agent,initramfs-tools,linux-image-amd64,procps,zstd
 packages=$packages,xserver-xorg-core,xserver-xorg-input-libinput,xserver-xorg-video-qxl,x11-xserver-utils,xterm
+packages=$packages,nftables,iptables,conntrack,iproute2,iputils-ping,python3,ifupdown,bridge-utils,libpam-systemd,openssh-server
 
 mkdir -p "$cache/packages"
 cache=$(cd "$cache" && pwd)
@@ -13,9 +16,9 @@ exec 9>"$cache/debian-lock"
 flock 9
 
 # what this script makes of the packages may change too, and the packages do every day
-place=$cache/debian-$(date -u +%F)-$( (cat "$0"; echo "$packages") | sha256sum | cut -c1-12)
+place=$cache/debian-$(date -u +%F)-$(cat "$0" "$unpack" | sha256sum | cut -c1-12)
 if [ -f "$place/disk.img" ]; then
-  echo "$place/disk.img"
+  echo "$place"
   exit 0
 fi
 rm -rf "$cache"/debian-2*
@@ -37,8 +40,9 @@ uuid=$(cat /proc/sys/kernel/random/uuid)
 echo "UUID=$uuid / ext4 defaults 0 1" >root/etc/fstab
 echo debian >root/etc/hostname
 rm -rf root/var/cache/apt/* root/var/lib/apt/lists/* root/usr/share/doc root/usr/share/man root/usr/share/locale
-for unneeded in sound drivers/media drivers/net drivers/infiniband drivers/gpu/drm/amd drivers/gpu/drm/i915 \
-  drivers/gpu/drm/nouveau drivers/gpu/drm/radeon drivers/staging drivers/iio net/wireless fs/xfs fs/btrfs fs/ocfs2; do
+for unneeded in sound drivers/media drivers/net/ethernet drivers/net/wireless drivers/net/usb drivers/infiniband \
+  drivers/gpu/drm/amd drivers/gpu/drm/i915 drivers/gpu/drm/nouveau drivers/gpu/drm/radeon drivers/staging drivers/iio \
+  net/wireless fs/xfs fs/btrfs fs/ocfs2; do
   rm -rf root/lib/modules/*/kernel/"$unneeded"
 done
 version=$(ls root/lib/modules)
@@ -46,7 +50,7 @@ depmod -b root "$version" 2>/dev/null
 
 # nothing that is none of the guest's business during a test
 for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer dpkg-db-backup.timer fstrim.timer \
-  e2scrub_reap.service systemd-timesyncd.service grub-common.service; do
+  e2scrub_reap.service systemd-timesyncd.service grub-common.service ssh.service; do
   ln -sf /dev/null "root/etc/systemd/system/$unit"
 done
 
@@ -117,6 +121,7 @@ if ! grep -q '^installed' first.log; then
 fi
 
 mkdir out
-mv disk.img out/
+"$unpack" vmlinuz >out/vmlinux
+mv disk.img initrd.img out/
 mv out "$place"
-echo "$place/disk.img"
+echo "$place"

@@ -5,13 +5,14 @@
 # Prints the folder. The cache saves time only.
 set -eu
 cache=$1
+unpack=$(cd "$(dirname "$0")" && pwd)/unpack-kernel.sh
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
 
 kernel=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
 # what this script makes of it may change too
-place=$cache/mini-$kernel-$(sha256sum "$0" | cut -c1-12)
+place=$cache/mini-$kernel-$(cat "$0" "$unpack" | sha256sum | cut -c1-12)
 if [ -f "$place/initrd.img" ]; then
   echo "$place"
   exit 0
@@ -96,10 +97,7 @@ done
 { cat out/initrd.img; (cd with-agent && find . | sort | ../root/bin/busybox cpio -o -H newc 2>/dev/null) | gzip -1; } \
   >out/initrd-agent.img
 cp root/boot/vmlinuz-* out/vmlinuz
-# Documentation/arch/x86/boot.rst: setup_sects, payload_offset, payload_length; behind the payload is its size
-field() { od -An -t "u$2" -j "$1" -N "$2" out/vmlinuz | tr -d ' '; }
-tail -c "+$((($(field 497 1) + 1) * 512 + $(field 584 4) + 1))" out/vmlinuz | head -c "$(field 588 4)" |
-  xz -dc --single-stream >out/vmlinux
+"$unpack" out/vmlinuz >out/vmlinux
 chmod 644 out/*
 mv out "$place"
 echo "$place"

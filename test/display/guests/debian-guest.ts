@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pictureOf } from '../../../src/display/picture.ts';
 import { printSize } from '../../../src/display/size.ts';
+import { type Answer, runByAgent } from '../../support/agent-shell.ts';
 import { mustRun, type Namespace } from '../../support/namespace.ts';
 import { cache } from './mini-guest.ts';
 
@@ -22,10 +23,14 @@ function reasonToSkip(): string | false {
 
 /** A disk to write on; building the first one of a day takes minutes. */
 export function debianDisk(folder: string): string {
-  const built = execFileSync(join(import.meta.dirname, 'build-debian.sh'), [cache], { encoding: 'utf8' }).trim();
   const disk = join(folder, 'disk.img');
-  copyFileSync(built, disk, constants.COPYFILE_FICLONE);
+  copyFileSync(join(debianFiles(), 'disk.img'), disk, constants.COPYFILE_FICLONE);
   return disk;
+}
+
+/** The folder with disk.img, and with the vmlinux and initrd.img of it. */
+export function debianFiles(): string {
+  return execFileSync(join(import.meta.dirname, 'build-debian.sh'), [cache], { encoding: 'utf8' }).trim();
 }
 
 function debianDefinition(name: string, disk: string, video: string): string {
@@ -54,8 +59,6 @@ function debianDefinition(name: string, disk: string, video: string): string {
 }
 
 const virsh = ['-q', '-c', 'qemu:///system'];
-
-type Answer = { readonly return?: Readonly<Record<string, unknown>> };
 
 /** One domain, by virsh alone. */
 export class DebianGuest {
@@ -107,23 +110,14 @@ export class DebianGuest {
   async #ask(command: object): Promise<Answer | undefined> {
     const args = [...virsh, 'qemu-agent-command', this.name, JSON.stringify(command), '--timeout', '10'];
     const { code, stdout } = await this.host.run('virsh', args);
-    return code === 0 ? (JSON.parse(stdout) as Answer) : undefined;
+    return code === 0 ? (JSON.parse(stdout) as { readonly return: Answer }).return : undefined;
   }
 
   /** What a script of the guest's shell printed. @throws Error when it failed or nobody answered */
   async sh(script: string): Promise<string> {
-    const started = await this.#ask({
-      execute: 'guest-exec',
-      arguments: { path: '/bin/sh', arg: ['-c', script], 'capture-output': true },
-    });
-    for (const deadline = Date.now() + 180_000; Date.now() < deadline; await pause(300)) {
-      const ended = await this.#ask({ execute: 'guest-exec-status', arguments: { pid: started?.return?.pid } });
-      if (ended?.return?.exited !== true) continue;
-      const text = Buffer.from(String(ended.return['out-data'] ?? ''), 'base64').toString('utf8');
-      if (ended.return.exitcode === 0) return text.trim();
-      throw new Error(`${script}: ${Buffer.from(String(ended.return['err-data'] ?? ''), 'base64')}${text}`);
-    }
-    throw new Error(`${script}: it did not end`);
+    const { code, stdout, stderr } = await runByAgent((command) => this.#ask(command), script);
+    if (code === 0) return stdout.trim();
+    throw new Error(`${script}: ${stderr}${stdout}`);
   }
 
   /** The size of what this head shows now. */
