@@ -128,7 +128,9 @@ function sysctlsOf(node: SceneNode, which: 'general' | 'own interfaces'): Readon
 
 async function runBatch(agent: Agent, lines: readonly string[]): Promise<void> {
   if (lines.length === 0) return;
-  const { status, stderr } = await agent.run(['ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
+  const input = `${lines.join('\n')}\n`;
+  // the kernel may have to load its modules first
+  const { status, stderr } = await agent.run(['ip', '-batch', '-'], { input, timeoutMs: 60_000 });
   if (status === 0) return;
   const line = lines[Number(/^Command failed -:(\d+)$/m.exec(stderr)?.[1]) - 1];
   const reason = stderr.split('\n')[0] ?? '';
