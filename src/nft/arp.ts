@@ -19,8 +19,9 @@ export function arpRules(speakers: (address: ArpAddress) => readonly (readonly M
   const honest = field('arp operation', exactly(1), exactly(2));
   const nobody = field('arp saddr ip', exactly(0));
   return [
-    ...speakers('arp saddr ip').map((matches) => ({ body: [honest, ...matches, accept] })),
-    ...speakers('arp daddr ip').map((matches) => ({ body: [honest, nobody, ...matches, accept] })),
+    // the type once more behind the last field, where a listing keeps it
+    ...speakers('arp saddr ip').map((matches) => ({ body: [honest, ...matches, isArp, accept] })),
+    ...speakers('arp daddr ip').map((matches) => ({ body: [honest, nobody, ...matches, isArp, accept] })),
   ];
 }
 

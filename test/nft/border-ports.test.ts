@@ -7,8 +7,11 @@ import { exactly } from '../../src/model/field.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { containsIp } from '../../src/model/ip-set.ts';
 import type { Mac } from '../../src/model/mac.ts';
+import { field } from '../../src/model/match.ts';
 import type { GroundPort, RuleList } from '../../src/model/rule-list.ts';
-import type { Ruleset } from '../../src/model/ruleset.ts';
+import { accept, type Ruleset } from '../../src/model/ruleset.ts';
+import { isSameTree } from '../../src/model/stable-text.ts';
+import { etherTypeOf, fieldsOf } from '../../src/nft/layers.ts';
 import { lowerNft } from '../../src/nft/lower.ts';
 import { elementKey } from '../../src/nft/values.ts';
 import type { Arp } from '../../src/packet/arp.ts';
@@ -160,4 +163,18 @@ dhcp: none
     assert.deepEqual(sets.map(({ name }) => name).toSorted(), [...new Set(sets.map(({ name }) => name))].toSorted());
     for (const name of names) assert.ok(sets.some((set) => set.name.endsWith(`_${name.replaceAll('_', '__')}_net`)));
   }
+});
+
+// nft lists a type as implied by the fields behind it, and loads it from a listing as one that sees through VLAN tags
+test('what accepts ARP or IPv4 by its fields names the type behind them, where a listing keeps it', () => {
+  const [bridge] = lowerNft(listOf(twice), { arp: 'bound' }).tables;
+  const chains = bridge?.chains.filter(({ name }) => /^(?:in|out)_|^prerouting$|^arp_in$/.test(name)) ?? [];
+  const accepting = chains.flatMap(({ rules }) =>
+    rules.filter(({ body }) => isSameTree(body.at(-1), accept) && body.flatMap(fieldsOf).some(etherTypeOf)),
+  );
+  for (const { body } of accepting) {
+    const [type] = body.flatMap(fieldsOf).flatMap((one) => etherTypeOf(one) ?? []);
+    assert.ok(type !== undefined && isSameTree(body.at(-2), field('ether type', exactly(type))));
+  }
+  assert.ok(accepting.length > 20);
 });
