@@ -199,7 +199,7 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
   test('rollback just after the timer means the change that is gone, and not the one before it', async () => {
     await host.mustRun(['apply', '--policy', host.policy('imap'), '--no-confirm']);
     const imap = await host.digest();
-    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '1s']);
+    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '5s']);
     await host.untilStage('rolled-back');
     const { code, stderr } = await host.run(['rollback']);
     assert.equal(code, 0);
