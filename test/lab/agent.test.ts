@@ -8,6 +8,7 @@ import { type Agent, startAgent } from '../../src/lab/agent.ts';
 import { identityOf } from '../../src/lab/registry.ts';
 import { HostError } from '../../src/model/host-error.ts';
 import { ended, nextWords } from '../support/child.ts';
+import { until } from '../support/until.ts';
 import { skipWithoutRoot as skip } from './root.ts';
 
 const code =
@@ -99,9 +100,10 @@ describe('one agent', { skip }, () => {
       await agent.output(['ip', '-batch', '-'], { input: pair });
       for (const ifname of ['va', 'vb', 'va']) await agent.open(ifname);
       await agent.send([{ ifname: 'va', bytes }]);
-      await agent.waitForFrames(1);
-      const { frames } = await agent.captured();
-      assert.ok(frames.some((frame) => frame.ifname === 'vb' && bytes.equals(frame.bytes)));
+      await until(async () => {
+        const { frames } = await agent.captured();
+        return frames.some((frame) => frame.ifname === 'vb' && bytes.equals(frame.bytes));
+      }, 'the frame arrives');
       await agent.output(['ip', 'link', 'del', 'va']);
       assert.deepEqual((await agent.captured()).frames, []);
       await assert.rejects(agent.send([{ ifname: 'vb', bytes }]), code('ENXIO', /vb/));

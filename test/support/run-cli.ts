@@ -40,10 +40,10 @@ export function runProgram(
   });
 }
 
-/** A directory that vanishes with the test. */
+/** A directory that vanishes with the test, also if what was killed in it still writes. */
 export function freshDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'bridgekeeper-test-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }));
   return directory;
 }
 
