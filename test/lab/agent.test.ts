@@ -135,7 +135,7 @@ describe('one agent', { skip }, () => {
     await failed;
     await assert.rejects(doomed.run(['true']), code('agent-failed'));
     await doomed.stop();
-    await until(async () => (await processesNamed('sleep 96')).length === 0);
+    await until(async () => (await processesNamed('sleep 96')).length === 0, 'it is gone');
   });
 });
 
@@ -161,19 +161,13 @@ describe('the end of Bridgekeeper', { skip }, () => {
       assert.equal((await processesNamed('sleep 99')).length, 1);
       child.kill(signal);
       await ended(child);
-      await until(async () => (await cables()) === 0);
+      await until(async () => (await cables()) === 0, 'no cable is left');
       // Who inherits them may take seconds to collect them: a zombie holds nothing any more.
       assert.ok(pids.every((pid) => identityOf(pid) === undefined));
       assert.deepEqual(await processesNamed('sleep 99'), []);
     });
   }
 });
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!(await holds()) && Date.now() < deadline) await sleep(10);
-  assert.ok(await holds(), 'still not after a minute');
-}
 
 async function processesNamed(command: string): Promise<readonly string[]> {
   const child = spawn('ps', ['-A', '-o', 'args='], { stdio: ['ignore', 'pipe', 'inherit'] });
