@@ -44,7 +44,13 @@ export function familyMebibytes(pid: number): number {
   return childrenOf(pid).reduce((sum, child) => sum + familyMebibytes(child), mebibytes(pid, 'VmRSS'));
 }
 
+/** A process that has just ended has nothing. */
 export function mebibytes(pid: number, what: 'VmRSS' | 'VmHWM'): number {
-  const [, kibibytes] = new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Math.round(Number(kibibytes) / 1024);
+  let status = '';
+  try {
+    status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    // it is gone
+  }
+  return Math.round(Number(new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) / 1024);
 }
