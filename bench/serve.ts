@@ -76,15 +76,20 @@ class Daemon {
   }
 
   /** Nothing but looking whether there is something to do. @returns milliseconds of processor time a second */
-  async quiet(): Promise<number> {
+  async quiet(): Promise<{ readonly mean: number; readonly usual: number }> {
     for (let busy = true; busy; ) {
       const before = cpuMs(this.pid).all;
       await sleep(4_000);
       busy = cpuMs(this.pid).all - before > 400;
     }
-    const before = cpuMs(this.pid).all;
-    await sleep(idleSeconds * 1_000);
-    return (cpuMs(this.pid).all - before) / idleSeconds;
+    const seconds: number[] = [];
+    for (let second = 0; second < idleSeconds; second++) {
+      const before = cpuMs(this.pid).all;
+      await sleep(1_000);
+      seconds.push(cpuMs(this.pid).all - before);
+    }
+    console.log(`a quiet second each: ${seconds.toSorted((a, b) => a - b).join(' ')} ms`);
+    return { mean: mean(seconds), usual: median(seconds) };
   }
 
   async event(lines: readonly string[], told: RegExp): Promise<Costs> {
@@ -108,13 +113,18 @@ function memory(when: string, { pid }: Daemon): void {
   );
 }
 
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Each minute everything is read and compared, in one event's time or another's. */
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-function tell(what: string, costs: readonly Costs[], goal?: number): number {
-  const cpu = median(costs.map((one) => one.cpu));
+/** @param idleMs what a second costs without any event */
+function tell(what: string, costs: readonly Costs[], idleMs: number, goal?: number): number {
+  const cpu = median(costs.map((one) => one.cpu - (idleMs * (one.ms + afterMs)) / 1_000));
   const own = median(costs.map((one) => one.own));
   const ms = median(costs.map((one) => one.ms));
   const held = goal === undefined ? '' : `   <= ${goal} ms: ${cpu <= goal ? 'held' : 'missed'}`;
@@ -130,9 +140,9 @@ async function main(): Promise<void> {
   try {
     await daemon.said(/ following: /);
     memory('started', daemon);
-    const idleMs = await daemon.quiet();
+    const idle = await daemon.quiet();
     console.log(
-      `\n${count} guests on ${bridgeCount} bridges; without news ${(idleMs / 10).toFixed(1)} % of one processor`,
+      `\n${count} guests on ${bridgeCount} bridges; without news ${(idle.mean / 10).toFixed(1)} % of one processor`,
     );
     memory('before', daemon);
     const costs: { stops: Costs[]; starts: Costs[] } = { stops: [], starts: [] };
@@ -142,9 +152,9 @@ async function main(): Promise<void> {
       costs.starts.push(await daemon.event(portLines(guest, bridgeCount), new RegExp(`port p${guest} .*a guest's`)));
     }
     const [first] = costs.stops.splice(0, 1);
-    if (first !== undefined) tell('the very first event', [first]);
-    tell('a guest stops', costs.stops);
-    const plug = tell('a guest starts', costs.starts, 50);
+    if (first !== undefined) tell('the very first event', [first], idle.usual);
+    tell('a guest stops', costs.stops, idle.usual);
+    const plug = tell('a guest starts', costs.starts, idle.usual, 50);
     memory('afterwards', daemon);
     const rules = join(state, 'confirmed', 'rules.nft');
     const reload = { name: 'reload', lines: 1, argv: ['unshare', '-n', 'nft', '-f', rules] };
