@@ -35,7 +35,7 @@ export class Relay {
     this.#ears = ears;
   }
 
-  /** The script ended before it could say anything: there is no perl here, or no such socket. */
+  /** The script ended before it could say anything: there is no perl here, or not any more, or no such socket. */
   get isImpossible(): boolean {
     return this.#state === 'impossible';
   }
@@ -44,7 +44,11 @@ export class Relay {
   attach(write: ((octets: Uint8Array) => void) | undefined): void {
     this.#write = write;
     this.#rest = new Uint8Array(0);
-    if (write !== undefined) return;
+    if (write !== undefined) {
+      // one that ran before says nothing of this one
+      this.#state = 'new';
+      return;
+    }
     if (this.#state === 'new') this.#state = 'impossible';
     this.#giveUp('the relay to nf_tables ended');
   }

@@ -137,6 +137,18 @@ suite('what a relay says', () => {
     assert.equal(relay.isImpossible, true);
   });
 
+  test('one that was ready, and nothing when it is started again: there is none any more', async () => {
+    const relay = new Relay({ heard: () => undefined, lost: () => undefined });
+    relay.attach(() => undefined);
+    relay.hear(Uint8Array.of(pieceKind.ready, 0, 0, 0, 0));
+    relay.attach(undefined);
+    assert.equal(relay.isImpossible, false);
+    relay.attach(() => undefined);
+    assert.equal(await relay.change([guests('add', 'a')]), false, 'it does not carry anything yet');
+    relay.attach(undefined);
+    assert.equal(relay.isImpossible, true);
+  });
+
   test('a loss fails what waits, and is passed on; octets may come one by one', async () => {
     let losses = 0;
     const relay = new Relay({
