@@ -1,6 +1,5 @@
 // One look at the host after another: ports and guests first, since they wait for it; then what somebody changed in our
 // rules and in the kernel's switches; then whose rules stand in the way; last the policy's file.
-import { readFileSync } from 'node:fs';
 import { cameLater, type Drift, hostDrift } from '../apply/drift.ts';
 import { readBridgeCalls } from '../apply/live/bridge-calls.ts';
 import { LoadRefused } from '../apply/live/load-refused.ts';
@@ -20,6 +19,7 @@ import { CheckBeside, CheckFirst } from './check-beside.ts';
 import { collectGarbage } from './garbage.ts';
 import type { Happening } from './happening.ts';
 import { type Followed, type How, InStep } from './in-step.ts';
+import { hasLegacyTables, isCalledForAll } from './kernel-files.ts';
 import { Pace } from './pace.ts';
 import { PolicyFile } from './policy-file.ts';
 import type { SeenGuests } from './seen-guests.ts';
@@ -332,22 +332,4 @@ function shortened(found: readonly Drift[]): readonly Drift[] {
 /** That a guest does not run, and so has no port, is no news. */
 function isNews(diagnostic: Diagnostic): boolean {
   return hasErrors([diagnostic]) ? diagnostic.code !== 'unknown-port' : diagnostic.span.file === '<host>';
-}
-
-/** The switch for all bridges, which spares to ask for each of them. */
-function isCalledForAll(): boolean {
-  try {
-    return readFileSync('/proc/sys/net/bridge/bridge-nf-call-iptables', 'utf8').trim() === '1';
-  } catch {
-    return false;
-  }
-}
-
-/** Tables of the old iptables, whose changes nobody announces. */
-function hasLegacyTables(): boolean {
-  try {
-    return readFileSync('/proc/net/ip_tables_names', 'utf8').trim() !== '';
-  } catch {
-    return false;
-  }
 }
