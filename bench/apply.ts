@@ -87,7 +87,7 @@ type Followed = {
   readonly firstMs: number;
   readonly stopMs: number;
   readonly startMs: number;
-  readonly nftMs: number;
+  readonly kernelMs: number;
   /** Of the process that compiles, which the daemon has others do. */
   readonly rssMib: number;
   readonly peakMib: number;
@@ -110,11 +110,11 @@ async function hotPlugs(bridges: number): Promise<void> {
     ],
     1,
   );
-  const mean = (one.stopMs + one.startMs) / 2 + one.nftMs;
+  const mean = (one.stopMs + one.startMs) / 2 + one.kernelMs;
   console.log(`\none guest among 4,000 on ${bridges} bridges starts or stops`);
-  row('rules for it: the process and nft, without reading the host', { cpuMs: mean, rssMib: one.rssMib }, 50);
+  row('rules for it: the process and the kernel, without reading the host', { cpuMs: mean, rssMib: one.rssMib }, 50);
   console.log(
-    `  its start ${one.startMs.toFixed(0)} ms, its stop ${one.stopMs.toFixed(0)} ms, the very first ${one.firstMs.toFixed(0)} ms; nft ${one.nftMs.toFixed(0)} ms`,
+    `  its start ${one.startMs.toFixed(0)} ms, its stop ${one.stopMs.toFixed(0)} ms, the very first ${one.firstMs.toFixed(0)} ms; of each ${one.kernelMs.toFixed(0)} ms the kernel's`,
   );
   row('everything compiled, read and compared anew', { cpuMs: one.wholeMs, rssMib: one.peakMib });
   if (reload !== undefined) row('all of our rules loaded anew by nft -f', reload);

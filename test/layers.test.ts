@@ -31,14 +31,14 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'facts: a text or the live host becomes a Host; only what is called read asks the machine',
   },
   packet: { imports: ['model'], because: 'octets and their structures' },
-  netlink: {
-    imports: ['model'],
-    machine: ['relay.ts'],
-    because: 'what nf_tables is told and tells as octets, and the one who carries them',
-  },
   compile: { imports: ['model'], because: 'Policy and Host become the RuleList' },
   iptables: { imports: ['model'], because: 'a RuleList becomes iptables rules; knows nothing of its sister nft' },
   nft: { imports: ['model'], because: 'a RuleList becomes nft tables; knows nothing of its sister iptables' },
+  netlink: {
+    imports: ['model', 'nft'],
+    machine: ['relay.ts'],
+    because: 'nft tables as the kernel is told them, what it tells, and the one who carries the octets',
+  },
   simulate: {
     imports: ['model', 'packet', 'compile'],
     because: 'runs any ruleset, whatever back end it is from; from compile only who a name of the policy is',

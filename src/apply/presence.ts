@@ -4,7 +4,8 @@
 import { z } from 'zod';
 import { middles } from '../model/middles.ts';
 import { concatenated } from '../netlink/message.ts';
-import { interfaceIndexKey, interfaceNameKey, type SetElements } from '../netlink/nf-tables.ts';
+import { interfaceIndexKey, interfaceNameKey } from '../netlink/nf-tables.ts';
+import type { SetElements } from '../netlink/transaction.ts';
 
 /** A port as a device: numbers are never given twice while the machine runs. */
 export type PresentPort = { readonly name: string; readonly index: number };

@@ -92,6 +92,7 @@ type Listeners = { readonly listeners: readonly Listener[]; readonly relay: Rela
 function listenersOf(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks, domains: ChangedDomains): Listeners {
   const generations = new Generations((pid) => processes.has(pid));
   const relay = new Relay({
+    ready: () => wakes.wake('rules', 'others'),
     heard: (notice) => wakes.wake(...generations.told(notice)),
     lost: () => wakes.wake(...generations.lost()),
   });
@@ -113,7 +114,8 @@ function listenersOf(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks,
       program: 'perl',
       args: ['-e', relayScript],
       isPossible: () => !relay.isImpossible,
-      started: () => wakes.wake('rules', 'others'),
+      // it says itself when it listens
+      started: () => undefined,
       heard: (chunk) => relay.hear(chunk),
       talk: (write) => relay.attach(write),
     },

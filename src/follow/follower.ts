@@ -2,9 +2,10 @@
 // rules and in the kernel's switches; then whose rules stand in the way; last the policy's file.
 import { cameLater, type Drift, hostDrift } from '../apply/drift.ts';
 import { readBridgeCalls } from '../apply/live/bridge-calls.ts';
+import type { DirectChange } from '../apply/live/direct-change.ts';
 import { LoadRefused } from '../apply/live/load-refused.ts';
 import { readOthers } from '../apply/live/others.ts';
-import type { BridgePort, DirectChange } from '../apply/live/presence.ts';
+import type { BridgePort } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { obstacles } from '../apply/obstacles.ts';
 import { presenceTable } from '../apply/presence.ts';

@@ -1,6 +1,6 @@
-// Who changed which rules: by what the kernel tells (netlink/nf-tables.ts), or where nobody carries that, by what `nft monitor` prints.
+// Who changed which rules: by what the kernel tells (netlink/notices.ts), or where nobody carries that, by what `nft monitor` prints.
 // A transaction ends with the name of its process; what was said before only says which tables it was about.
-import type { Notice } from '../netlink/nf-tables.ts';
+import type { Notice } from '../netlink/notices.ts';
 import type { Reason } from './wakes.ts';
 
 const endPattern = /^# new generation \d+(?: by process (\d+) \(.*\))?$/;

@@ -1,8 +1,10 @@
 // The host as it is -> the rules in force, in one transaction, and the table of present devices after it. The order is what
 // keeps a name that was given to another device from being open: devices are read first, then who they are; then the rules
 // for them are loaded; and only then those very devices may pass.
+import type { Anew } from '../apply/live/anew.ts';
+import type { DirectChange } from '../apply/live/direct-change.ts';
 import { Following } from '../apply/live/following.ts';
-import { type BridgePort, type DirectChange, PresenceTable } from '../apply/live/presence.ts';
+import { type BridgePort, PresenceTable } from '../apply/live/presence.ts';
 import type { Site } from '../apply/live/site.ts';
 import { groundChanges, groundWith, type PortChange } from '../apply/rule-changes.ts';
 import { type Wanted, wantedWith } from '../apply/wanted.ts';
@@ -59,10 +61,11 @@ export class InStep {
     this.#aside = aside;
     this.#guests = guests;
     this.#presence = new PresenceTable(site.access, direct);
-    this.#following = new Following(site, (host) => {
+    const anew = (host: Host): Promise<Anew | undefined> => {
       if (this.#how === 'by elements') beforeAnew();
       return aside('anew', host);
-    });
+    };
+    this.#following = new Following(site, anew, direct);
   }
 
   /** Whether the rules that are loaded are those that should be, as far as this process knows. */

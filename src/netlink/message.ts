@@ -16,7 +16,7 @@ export type Attribute = {
 };
 
 /** By their names in linux/netlink.h. */
-export const messageFlag = { request: 0x001, ack: 0x004, create: 0x400 } as const;
+export const messageFlag = { request: 0x001, ack: 0x004, create: 0x400, append: 0x800 } as const;
 
 /** The answer to a message: a negative number of errno(3), or 0. */
 export const errorType = 2;

@@ -2,20 +2,21 @@
 // knows neither how the script is started nor who starts it again.
 import { HostError } from '../model/host-error.ts';
 import { concatenated, decodeMessages, errorType, isLittleEndian, type Message } from './message.ts';
-import { encodeBatch, type Notice, Notices, type SetElements } from './nf-tables.ts';
+import { type Notice, Notices } from './notices.ts';
 import { pieceKind } from './relay-script.ts';
+import { type Batch, encodeTransaction, type TableChange } from './transaction.ts';
 
 export type RelayEars = {
+  /** From now on everything is heard; what was before was not. */
+  readonly ready: () => void;
   readonly heard: (notice: Notice) => void;
   /** The kernel had more to tell than was read in time. */
   readonly lost: () => void;
 };
 
-type Waiting = {
-  /** Those that were not answered yet. */
-  readonly sequences: Set<number>;
-  readonly done: (failure?: string) => void;
-};
+type Ending = 'committed' | 'refused' | { readonly unknown: string };
+
+type Waiting = Pick<Batch, 'first' | 'last'> & { readonly done: (ending: Ending) => void };
 
 const pieceHeader = 5;
 const longestMs = 10_000;
@@ -55,30 +56,32 @@ export class Relay {
 
   /**
    * In one transaction; comes when it is committed.
-   * @returns false, and nothing was done, when nobody is there to carry it or it is too much for one datagram
-   * @throws HostError 'tool-failed' when the kernel refuses it, which changes nothing, or when it is not known what became of it
+   * @returns false, and nothing was done, when nobody is there to carry it, it is too much for one datagram, only nft can say it, or
+   * the kernel refuses it: nft says why
+   * @throws HostError 'tool-failed' when it is not known what became of it
    */
-  async change(changes: readonly SetElements[]): Promise<boolean> {
-    const batch = encodeBatch(changes, this.#sequence);
+  async change(changes: readonly TableChange[]): Promise<boolean> {
+    const batch = encodeTransaction(changes, this.#sequence);
     const write = this.#write;
-    if (write === undefined || this.#state !== 'ready' || batch.octets.length > mostOctets) return false;
-    if (batch.sequences.size === 0) return true;
-    this.#sequence += batch.sequences.size + 2;
-    const failure = await new Promise<string | undefined>((resolve) => {
-      const timer = setTimeout(() => waiting.done('no answer'), longestMs);
+    if (write === undefined || this.#state !== 'ready' || batch === undefined) return false;
+    if (batch.isEmpty) return true;
+    if (batch.octets.length > mostOctets) return false;
+    this.#sequence = batch.last + 2;
+    const ending = await new Promise<Ending>((resolve) => {
+      const timer = setTimeout(() => waiting.done({ unknown: 'no answer' }), longestMs);
       const waiting: Waiting = {
-        sequences: new Set(batch.sequences),
-        done: (words) => {
+        ...batch,
+        done: (what) => {
           clearTimeout(timer);
           this.#waiting.delete(waiting);
-          resolve(words);
+          resolve(what);
         },
       };
       this.#waiting.add(waiting);
       write(concatenated([lengthOctets(batch.octets.length), batch.octets]));
     });
-    if (failure === undefined) return true;
-    throw new HostError('tool-failed', `nf_tables did not take a change of ${changes[0]?.table}: ${failure}`);
+    if (typeof ending === 'string') return ending === 'committed';
+    throw new HostError('tool-failed', `nf_tables did not take a change of ${changes[0]?.table}: ${ending.unknown}`);
   }
 
   /** What the script printed, in whatever pieces. */
@@ -96,11 +99,16 @@ export class Relay {
   }
 
   #piece(kind: number, octets: Uint8Array): void {
-    if (kind === pieceKind.ready) this.#state = 'ready';
+    if (kind === pieceKind.ready) this.#ready();
     else if (kind === pieceKind.answer) for (const message of decodeMessages(octets)) this.#answer(message);
     else if (kind === pieceKind.notice) this.#tell(octets);
     else if (kind === pieceKind.refused) this.#giveUp(String.fromCharCode(...octets));
     else this.#lost();
+  }
+
+  #ready(): void {
+    this.#state = 'ready';
+    this.#ears.ready();
   }
 
   #tell(octets: Uint8Array): void {
@@ -111,8 +119,10 @@ export class Relay {
     if (type !== errorType || body.length < 4) return;
     const error = new DataView(body.buffer, body.byteOffset).getInt32(0, isLittleEndian);
     for (const waiting of this.#waiting) {
-      if (error !== 0 && waiting.sequences.has(sequence)) waiting.done(`error ${-error}`);
-      else if (waiting.sequences.delete(sequence) && waiting.sequences.size === 0) waiting.done();
+      if (sequence < waiting.first || sequence > waiting.last) continue;
+      // errors come before what says that the last one was understood
+      if (error !== 0) waiting.done('refused');
+      else if (sequence === waiting.last) waiting.done('committed');
     }
   }
 
@@ -123,7 +133,7 @@ export class Relay {
   }
 
   #giveUp(words: string): void {
-    for (const waiting of this.#waiting) waiting.done(words);
+    for (const waiting of this.#waiting) waiting.done({ unknown: words });
   }
 }
 

@@ -55,7 +55,7 @@ function printNumeric(type: FieldType, value: NumberRange): string {
  * In the bridge family nft reads `ip saddr` as 'the inner type is IP', which sees through VLAN tags; for the tree a
  * tagged frame lacks the field. So the outer type is asked for, before the first field that needs it.
  */
-function withGuards(body: readonly Expression[], family: TableFamily): readonly Expression[] {
+export function withGuards(body: readonly Expression[], family: TableFamily): readonly Expression[] {
   if (family !== 'bridge' && family !== 'netdev') return body;
   const asked = new Set<bigint>();
   return body.flatMap((expression) => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { suite, type TestContext, test } from 'node:test';
 import { applyTarget } from '../../src/apply/live/apply.ts';
 import { Following } from '../../src/apply/live/following.ts';
 import { refreshRules } from '../../src/apply/live/refresh.ts';
@@ -12,6 +12,7 @@ import { readStatus } from '../../src/apply/live/status.ts';
 import { type Target, targetOfText } from '../../src/apply/target.ts';
 import type { Host } from '../../src/model/host.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { startRelay } from '../support/relay.ts';
 import { root } from '../support/run-cli.ts';
 import { type Guest, hostWith, LiveHost, policyText } from './live-host.ts';
 
@@ -61,103 +62,117 @@ async function boot(live: LiveHost): Promise<string> {
   return live.digest();
 }
 
-suite('followed step by step', { skip: needsRoot }, () => {
-  test('each step is a transaction that the kernel takes, and ends where everything made anew ends', async (t) => {
-    const live = await loadedHost();
-    t.after(() => live.close());
-    const following = new Following(live.site);
-    assert.equal((await following.refresh(without()))?.changed, false);
-    const steps = [['g9'], ['g9', 'g8'], ['g8'], [], ['g1'], [], ['g4', 'g5'], ['g5']];
-    for (const [index, gone] of steps.entries()) {
-      const followed = await following.refresh(without(...gone));
-      assert.ok(followed?.changed, gone.join());
-      assert.deepEqual((await readStatus(live.site, without(...gone))).drift, []);
-      if (followed.ground === undefined) assert.ok(followed.elementsOnly && (followed.ports?.length ?? 0) > 0);
-      if (index < 4) assert.equal(sinceFiles(live).length, index + 1);
-    }
-    const followed = await live.digest();
-    assert.equal((await refreshRules(live.site, without('g5')))?.changed, false);
-    assert.equal(await live.digest(), followed);
-  });
+type Way = 'by nft' | 'by netlink';
 
-  test('the machine goes down: the boot loads what was loaded', async (t) => {
-    const live = await loadedHost();
-    t.after(() => live.close());
-    const following = new Following(live.site);
-    await following.refresh(without());
-    await following.refresh(without('g9'));
-    await following.refresh(without('g9', 'g8'));
-    await following.refresh(without('g8'));
-    const before = await live.digest();
-    assert.equal(sinceFiles(live).length, 3);
-    assert.equal(await boot(live), before);
-    assert.doesNotMatch(
-      (await mustRun(live.namespace, 'nft', ['list', 'map', 'bridge', 'bk', 'in_guests'])).stdout,
-      /"g8"/,
-    );
-    // and whoever begins anew writes it as a whole
-    const again = new Following(live.site);
-    assert.equal((await again.refresh(without('g8')))?.changed, false);
-    assert.deepEqual(sinceFiles(live), []);
-    assert.equal(await boot(live), before);
-  });
+/** Of the rules of single guests; everything else is made by nft in either case. */
+async function followingOf(live: LiveHost, way: Way, t: TestContext): Promise<Following> {
+  if (way === 'by nft') return new Following(live.site);
+  const { relay, stop } = await startRelay(live.namespace);
+  t.after(stop);
+  return new Following(live.site, undefined, (changes) => relay.change(changes));
+}
 
-  test('what is quiet is written as a whole, and says the same', async (t) => {
-    const live = await loadedHost();
-    t.after(() => live.close());
-    const following = new Following(live.site);
-    await following.refresh(without('g9'));
-    await following.refresh(without('g8'));
-    assert.equal(sinceFiles(live).length, 1);
-    const before = await live.digest();
-    await following.settle();
-    assert.deepEqual(sinceFiles(live), []);
-    assert.equal(await boot(live), before);
-  });
+for (const way of ['by nft', 'by netlink'] as const) steps(way);
 
-  test('rules that were never there get numbers, which nobody else gets', async (t) => {
-    const live = await loadedHost(without('g9'));
-    t.after(() => live.close());
-    const following = new Following(live.site);
-    await following.refresh(without('g9'));
-    const known = readNumbering(live.state);
-    await following.refresh(without());
-    assert.ok(existsSync(join(live.state, 'numbers.more')));
-    const now = readNumbering(live.state);
-    const fresh = Object.keys(now).filter((id) => !(id in known));
-    assert.deepEqual(fresh.toSorted(), ['guest/g/in/source', 'guest/g/out/destination', 'guest/g/out/source']);
-    assert.equal(new Set(Object.values(now)).size, Object.keys(now).length);
-    await following.settle();
-    assert.deepEqual(readNumbering(live.state), now);
-  });
+function steps(way: Way): void {
+  suite(`followed step by step, ${way}`, { skip: needsRoot }, () => {
+    test('each step is a transaction that the kernel takes, and ends where everything made anew ends', async (t) => {
+      const live = await loadedHost();
+      t.after(() => live.close());
+      const following = await followingOf(live, way, t);
+      assert.equal((await following.refresh(without()))?.changed, false);
+      const steps = [['g9'], ['g9', 'g8'], ['g8'], [], ['g1'], [], ['g4', 'g5'], ['g5']];
+      for (const [index, gone] of steps.entries()) {
+        const followed = await following.refresh(without(...gone));
+        assert.ok(followed?.changed, gone.join());
+        assert.deepEqual((await readStatus(live.site, without(...gone))).drift, []);
+        if (followed.ground === undefined) assert.ok(followed.elementsOnly && (followed.ports?.length ?? 0) > 0);
+        if (index < 4) assert.equal(sinceFiles(live).length, index + 1);
+      }
+      const followed = await live.digest();
+      assert.equal((await refreshRules(live.site, without('g5')))?.changed, false);
+      assert.equal(await live.digest(), followed);
+    });
 
-  test('somebody flushed the rules: the step is refused, nothing is kept of it, and the next time all is put right', async (t) => {
-    const live = await loadedHost();
-    t.after(() => live.close());
-    const following = new Following(live.site);
-    await following.refresh(without());
-    await mustRun(live.namespace, 'nft', ['flush', 'ruleset']);
-    await assert.rejects(following.refresh(without('g9')), { code: 'load-refused' });
-    assert.deepEqual(sinceFiles(live), []);
-    assert.equal((await following.refresh(without('g9')))?.changed, true);
-    assert.deepEqual((await readStatus(live.site, without('g9'))).drift, []);
-  });
+    test('the machine goes down: the boot loads what was loaded', async (t) => {
+      const live = await loadedHost();
+      t.after(() => live.close());
+      const following = await followingOf(live, way, t);
+      await following.refresh(without());
+      await following.refresh(without('g9'));
+      await following.refresh(without('g9', 'g8'));
+      await following.refresh(without('g8'));
+      const before = await live.digest();
+      assert.equal(sinceFiles(live).length, 3);
+      assert.equal(await boot(live), before);
+      assert.doesNotMatch(
+        (await mustRun(live.namespace, 'nft', ['list', 'map', 'bridge', 'bk', 'in_guests'])).stdout,
+        /"g8"/,
+      );
+      // and whoever begins anew writes it as a whole
+      const again = await followingOf(live, way, t);
+      assert.equal((await again.refresh(without('g8')))?.changed, false);
+      assert.deepEqual(sinceFiles(live), []);
+      assert.equal(await boot(live), before);
+    });
 
-  test('another policy, or a change that waits: everything is made anew from it', async (t) => {
-    const live = await loadedHost();
-    t.after(() => live.close());
-    const following = new Following(live.site);
-    await following.refresh(without());
-    await applyTarget(live.site, targetFor(live, 'http', without()), {});
-    const followed = await following.refresh(without('g9'));
-    assert.ok(followed?.ground !== undefined);
-    assert.deepEqual((await readStatus(live.site, without('g9'))).drift, []);
-    await applyTarget(live.site, targetFor(live, 'ssh', without('g9')), { confirmSeconds: 6 });
-    const waiting = await following.refresh(without());
-    assert.ok(waiting?.ground !== undefined);
-    assert.deepEqual((await readStatus(live.site, without())).drift, []);
-    await live.untilStage('rolled-back');
-    await following.refresh(without());
-    assert.deepEqual((await readStatus(live.site, without())).drift, []);
+    test('what is quiet is written as a whole, and says the same', async (t) => {
+      const live = await loadedHost();
+      t.after(() => live.close());
+      const following = await followingOf(live, way, t);
+      await following.refresh(without('g9'));
+      await following.refresh(without('g8'));
+      assert.equal(sinceFiles(live).length, 1);
+      const before = await live.digest();
+      await following.settle();
+      assert.deepEqual(sinceFiles(live), []);
+      assert.equal(await boot(live), before);
+    });
+
+    test('rules that were never there get numbers, which nobody else gets', async (t) => {
+      const live = await loadedHost(without('g9'));
+      t.after(() => live.close());
+      const following = await followingOf(live, way, t);
+      await following.refresh(without('g9'));
+      const known = readNumbering(live.state);
+      await following.refresh(without());
+      assert.ok(existsSync(join(live.state, 'numbers.more')));
+      const now = readNumbering(live.state);
+      const fresh = Object.keys(now).filter((id) => !(id in known));
+      assert.deepEqual(fresh.toSorted(), ['guest/g/in/source', 'guest/g/out/destination', 'guest/g/out/source']);
+      assert.equal(new Set(Object.values(now)).size, Object.keys(now).length);
+      await following.settle();
+      assert.deepEqual(readNumbering(live.state), now);
+    });
+
+    test('somebody flushed the rules: the step is refused, nothing is kept of it, and the next time all is put right', async (t) => {
+      const live = await loadedHost();
+      t.after(() => live.close());
+      const following = await followingOf(live, way, t);
+      await following.refresh(without());
+      await mustRun(live.namespace, 'nft', ['flush', 'ruleset']);
+      await assert.rejects(following.refresh(without('g9')), { code: 'load-refused' });
+      assert.deepEqual(sinceFiles(live), []);
+      assert.equal((await following.refresh(without('g9')))?.changed, true);
+      assert.deepEqual((await readStatus(live.site, without('g9'))).drift, []);
+    });
+
+    test('another policy, or a change that waits: everything is made anew from it', async (t) => {
+      const live = await loadedHost();
+      t.after(() => live.close());
+      const following = await followingOf(live, way, t);
+      await following.refresh(without());
+      await applyTarget(live.site, targetFor(live, 'http', without()), {});
+      const followed = await following.refresh(without('g9'));
+      assert.ok(followed?.ground !== undefined);
+      assert.deepEqual((await readStatus(live.site, without('g9'))).drift, []);
+      await applyTarget(live.site, targetFor(live, 'ssh', without('g9')), { confirmSeconds: 6 });
+      const waiting = await following.refresh(without());
+      assert.ok(waiting?.ground !== undefined);
+      assert.deepEqual((await readStatus(live.site, without())).drift, []);
+      await live.untilStage('rolled-back');
+      await following.refresh(without());
+      assert.deepEqual((await readStatus(live.site, without())).drift, []);
+    });
   });
-});
+}

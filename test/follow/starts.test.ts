@@ -2,7 +2,7 @@
 // on: nothing in somebody else's name ever passes, and what is allowed flows once the rules are there.
 // BRIDGEKEEPER_FULL=1: 20 times each.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -27,7 +27,7 @@ for (const way of ['by netlink', 'by nft, without perl'] as const) startsAndReus
 
 function startsAndReuses(way: 'by netlink' | 'by nft, without perl'): void {
   const times = way === 'by netlink' ? mostTimes : 2;
-  suite(`guests come and go while frames flow, devices let in ${way}`, { skip: needsRoot }, () => {
+  suite(`guests come and go while frames flow, ${way}`, { skip: needsRoot }, () => {
     let rig: ContainerRig;
     let serving: Serving;
     let place: string;
@@ -37,7 +37,10 @@ function startsAndReuses(way: 'by netlink' | 'by nft, without perl'): void {
       await rig.ip(...rig.plugLines('s1', 'sink'), ...rig.plugLines('v1', 'web'));
       await rig.mustRun(rig.program('apply', '--no-confirm'));
       place = mkdtempSync(join(tmpdir(), 'bridgekeeper-'));
-      if (way === 'by nft, without perl') writeFileSync(join(place, 'perl'), '#!/bin/sh\nexit 127\n', { mode: 0o755 });
+      const program = (name: string, text: string): void =>
+        writeFileSync(join(place, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+      if (way === 'by nft, without perl') program('perl', 'exit 127');
+      program('nft', `echo "$*" >>'${place}/asked'; PATH='${process.env.PATH}' exec nft "$@"`);
       serving = await Serving.start(rig.program('serve'), { ...process.env, PATH: `${place}:${process.env.PATH}` });
     });
     after(async () => {
@@ -102,6 +105,12 @@ function startsAndReuses(way: 'by netlink' | 'by nft, without perl'): void {
         t.diagnostic(JSON.stringify({ sent: arrived.sent, own: arrived.kinds[0], slipped: slipped(arrived) }));
         assertHeld(arrived);
       }
+    });
+
+    test(way === 'by netlink' ? 'nft loaded none of them' : 'nft loaded each of them', () => {
+      const steps = readFileSync(join(place, 'asked'), 'utf8').match(/^-f .*\/since-\w+\/\d+\.nft$/gm) ?? [];
+      if (way === 'by netlink') assert.deepEqual(steps, []);
+      else assert.ok(steps.length >= 2 * times, steps.join('\n'));
     });
 
     test('the rig sees what slips through where nobody looks at devices', async (t) => {

@@ -9,8 +9,11 @@ import {
   encodeAttributes,
   encodeMessage,
   encodeText,
+  messageFlag,
 } from '../../src/netlink/message.ts';
-import { encodeBatch, interfaceNameKey, Notices } from '../../src/netlink/nf-tables.ts';
+import { interfaceNameKey } from '../../src/netlink/nf-tables.ts';
+import { Notices } from '../../src/netlink/notices.ts';
+import { encodeTransaction } from '../../src/netlink/transaction.ts';
 
 const octets = fc.uint8Array({ maxLength: 40 });
 
@@ -85,7 +88,18 @@ suite('messages of netlink', () => {
   test('a long change is cut into messages that each fit, and a batch of nothing asks for no answer', () => {
     const keys = Array.from({ length: 2_500 }, (_, at) => interfaceNameKey(`g${at}`));
     const change = { what: 'add', family: 'bridge', table: 't', set: 's', keys } as const;
-    assert.deepEqual([...encodeBatch([change], 7).sequences], [8, 9, 10]);
-    assert.equal(encodeBatch([{ ...change, keys: [] }], 7).sequences.size, 0);
+    const batch = encodeTransaction([change], 7);
+    assert.equal(batch?.last, 12);
+    const messages = decodeMessages(batch.octets);
+    assert.deepEqual(
+      messages.map(({ sequence }) => sequence),
+      [7, 8, 9, 10, 11, 12, 13],
+    );
+    // one answer is enough
+    assert.deepEqual(
+      messages.filter(({ flags }) => (flags & messageFlag.ack) !== 0).map(({ sequence }) => sequence),
+      [12],
+    );
+    assert.equal(encodeTransaction([{ ...change, keys: [] }], 7)?.isEmpty, true);
   });
 });

@@ -1,8 +1,8 @@
 // The relay to nf_tables in a namespace, with what it hears.
 
-import type { Notice } from '../../src/netlink/nf-tables.ts';
+import type { Notice } from '../../src/netlink/notices.ts';
 import { Relay } from '../../src/netlink/relay.ts';
-import { pieceKind, relayScript } from '../../src/netlink/relay-script.ts';
+import { relayScript } from '../../src/netlink/relay-script.ts';
 import { ended } from './child.ts';
 import type { Namespace } from './namespace.ts';
 import { accessTo } from './namespace-access.ts';
@@ -19,8 +19,12 @@ export type StartedRelay = {
 export async function startRelay(namespace: Namespace): Promise<StartedRelay> {
   const child = accessTo(namespace).start('perl', ['-e', relayScript]);
   const notices: Notice[] = [];
+  let isReady = false;
   const started = {
     relay: new Relay({
+      ready: () => {
+        isReady = true;
+      },
       heard: (notice) => notices.push(notice),
       lost: () => {
         started.losses++;
@@ -34,10 +38,8 @@ export async function startRelay(namespace: Namespace): Promise<StartedRelay> {
       await ended(child);
     },
   };
-  let isReady = false;
   started.relay.attach((octets) => child.stdin.write(octets));
   child.stdout.on('data', (chunk: Buffer) => {
-    isReady ||= chunk[0] === pieceKind.ready;
     started.relay.hear(chunk);
   });
   child.once('exit', () => started.relay.attach(undefined));

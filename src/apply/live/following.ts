@@ -3,6 +3,7 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Host } from '../../model/host.ts';
 import type { Ground, GroundPort } from '../../model/rule-list.ts';
+import { directChanges } from '../../netlink/table-changes.ts';
 import { isElementsOnly } from '../../nft/changes.ts';
 import { Follower, type Step } from '../follow/follower.ts';
 import { keepManaged, managedByName } from '../kept-bridges.ts';
@@ -11,8 +12,9 @@ import type { PortChange } from '../rule-changes.ts';
 import { printSince } from '../since.ts';
 import { type Wanted, wantedConnections } from '../wanted.ts';
 import { type Anew, type Basis, refreshAnew } from './anew.ts';
+import { type DirectChange, never } from './direct-change.ts';
 import { giveMemoryBack } from './give-back.ts';
-import { loadFile } from './kernel.ts';
+import { type LoadResult, loadFile } from './kernel.ts';
 import { LoadRefused } from './load-refused.ts';
 import { withLock } from './lock.ts';
 import { readPending } from './pending.ts';
@@ -43,13 +45,19 @@ const mostSince = 500;
 export class Following {
   readonly #site: Site;
   readonly #anew: (host: Host) => Promise<Anew | undefined>;
+  readonly #direct: DirectChange;
   #follower: Follower | undefined;
   #basis: Basis | undefined;
 
   /** @param anew does what `refreshAnew` does, wherever */
-  constructor(site: Site, anew = (host: Host): Promise<Anew | undefined> => refreshAnew(site, host)) {
+  constructor(
+    site: Site,
+    anew = (host: Host): Promise<Anew | undefined> => refreshAnew(site, host),
+    direct: DirectChange = never,
+  ) {
     this.#site = site;
     this.#anew = anew;
+    this.#direct = direct;
   }
 
   /** Somebody else may have changed what is loaded: the next time the kernel is asked. */
@@ -99,7 +107,7 @@ export class Following {
 
   /** The change is on the disk before it is loaded: after a crash no port is open that was closed before it. */
   async #load(step: Step, host: Host): Promise<Followed> {
-    const { state, access } = this.#site;
+    const { state } = this.#site;
     const { portChanges: ports, diagnostics, changes } = step;
     const basis = this.#basis;
     const now = step.list?.ground.bridges.flatMap((bridge) => bridge.ports) ?? [];
@@ -109,7 +117,11 @@ export class Following {
     if (Object.keys(step.fresh).length > 0) addNumbers(state, step.fresh);
     const number = basis.last + 1;
     const file = addSince(state, basis.generation, number, { nft: step.text, json: printSince(step, host) });
-    const result = await loadFile(access, { tool: 'nft', text: step.text }, file);
+    const result = await this.#put(step, file).catch((error: unknown) => {
+      removeSince(state, basis.generation, number);
+      this.forget();
+      throw error;
+    });
     if (result.loaded) {
       this.#basis = { ...basis, last: number };
       return { changed: true, elementsOnly: isElementsOnly(changes), ports, now, wanted, diagnostics };
@@ -118,6 +130,13 @@ export class Following {
     this.forget();
     const policyFile = basis.generation.policyFile;
     throw new LoadRefused(refusalOf({ tool: 'nft', text: step.text }, result.said, step.list, policyFile));
+  }
+
+  /** What nft would be asked for its words of is asked of it. @throws HostError */
+  async #put({ text, changes }: Step, file: string): Promise<LoadResult> {
+    const direct = directChanges(changes);
+    if (direct !== undefined && (await this.#direct(direct))) return { loaded: true };
+    return loadFile(this.#site.access, { tool: 'nft', text }, file);
   }
 
   /** Takes the lock for itself: whoever is quicker than it is found in the generation. */

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Access } from '../../machine/access.ts';
 import { failureText, run } from '../../machine/run.ts';
 import { HostError } from '../../model/host-error.ts';
-import type { SetElements } from '../../netlink/nf-tables.ts';
 import type { IpLink } from '../../topology/ip-json.ts';
 import { isPort, type LiveFacts } from '../../topology/live.ts';
 import type { Drift } from '../drift.ts';
@@ -21,6 +20,7 @@ import {
   printPresence,
   printPresenceChanges,
 } from '../presence.ts';
+import { type DirectChange, never } from './direct-change.ts';
 import { isLocked } from './lock.ts';
 
 export type BridgePort = PresentPort & { readonly bridge: string };
@@ -67,9 +67,6 @@ function jsonOf(text: string): unknown {
 /** So many that are gone may stay in the table: who they were never comes again, and to delete costs more than to add. */
 const mostLeft = 200;
 
-/** Changes elements without `nft`, in one transaction; false when that is not possible now. @throws HostError 'tool-failed' */
-export type DirectChange = (changes: readonly SetElements[]) => Promise<boolean>;
-
 const nothing: Presence = { guests: [], ports: [] };
 
 export class PresenceTable {
@@ -80,7 +77,7 @@ export class PresenceTable {
   /** Who is gone and still in the table. */
   #left = nothing;
 
-  constructor(access: Access, direct: DirectChange = () => Promise.resolve(false)) {
+  constructor(access: Access, direct: DirectChange = never) {
     this.#access = access;
     this.#direct = direct;
   }
