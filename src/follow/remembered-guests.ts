@@ -21,7 +21,7 @@ export class RememberedGuests {
   ): Host {
     const refused = diagnostics.find(({ code }) => code === 'libvirt-refused');
     const lost = this.#lost(host, devices);
-    const isSaid = allPorts(host).some(({ guest }) => guest !== undefined);
+    const isSaid = host.bridges.some(({ ports }) => ports.some(({ guest }) => guest !== undefined));
     if (isSaid || (refused === undefined && lost.size === 0 && !this.#isUnheard(host, inhabited))) {
       this.#before = { host, devices, hasGuests: isSaid };
       return host;

@@ -66,9 +66,10 @@ function bridgeTable(list: RuleList, options: NftOptions): Ruleset['tables'][num
       ...open.map((port) => outChain(port, rulesAt('out', port), about)),
       ...guests.chains,
       ...(early.length === 0 ? [] : [{ name: 'broadcasts', rules: early }]),
+      { name: 'strangers', rules: strangers(rest) },
       { name: 'leave', rules: leaveRules(toEarly, guests, patterns, rest) },
       base('prerouting', 'prerouting', -300, prerouting(guests, has, options, patterns, rest)),
-      base('forward', 'forward', -200, forward(rest)),
+      base('forward', 'forward', -200, forward),
       base('output', 'output', -200, outputRules(toEarly, list.ground, has, options, rest)),
       base('input', 'input', -200, inputRules(list.ground, atHost, has, rest)),
     ],
@@ -181,17 +182,26 @@ function otherFrames(end: 'iifname' | 'oifname', rest: ListRule | undefined): Ke
   return { body: [lookup('ports', end), rest === undefined ? drop : goTo(ruleChain(rest))], comment: 'other-frame' };
 }
 
-/** A port that appeared on a managed bridge after the rules were loaded: nothing goes from it to ours, or from ours to it. */
-function forward(rest: ListRule | undefined): readonly KernelRule[] {
+/**
+ * One way leads to the chain behind which the chains of all guests are: whenever one of them comes, kernels before 6.19 follow
+ * every way to its end.
+ */
+const forward: readonly KernelRule[] = [
+  { body: [notLookup('ports', 'iifname'), jump('strangers')] },
+  { body: [notLookup('ports', 'oifname'), jump('strangers')] },
+  { body: [jump('leave')] },
+];
+
+/**
+ * A port that appeared on a managed bridge after the rules were loaded: nothing goes from it to ours, or from ours to it. What
+ * passes between two that nobody knows goes on, as one of them may have a guest port's name.
+ */
+function strangers(rest: ListRule | undefined): readonly KernelRule[] {
   const target = rest === undefined ? drop : goTo(ruleChain(rest));
-  const comment = 'stranger';
-  return [
-    { body: [lookup('ports', 'iifname'), lookup('ports', 'oifname'), goTo('leave')] },
-    { body: [lookup('ports', 'iifname'), target], comment },
-    { body: [lookup('ports', 'oifname'), target], comment },
-    // between ports that nobody knows, of which one may have a guest port's name
-    { body: [jump('leave')] },
-  ];
+  return (['iifname', 'oifname'] as const).map((end) => ({
+    body: [lookup('ports', end), target],
+    comment: 'stranger',
+  }));
 }
 
 function leaveRules(

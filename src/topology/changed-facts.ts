@@ -16,7 +16,8 @@ export function changedFacts(
   { devices, ...others }: ChangedFacts,
 ): LiveFacts | undefined {
   const left = facts.links.filter(({ ifname }) => !names.has(ifname));
-  const before = facts.links.filter(({ ifname }) => names.has(ifname));
+  // of a device that came nothing was there
+  const before = left.length === facts.links.length ? [] : facts.links.filter(({ ifname }) => names.has(ifname));
   const was = new Map(before.map((link) => [link.ifname, link]));
   const is = new Map(devices.map((link) => [link.ifname, link]));
   if (is.size !== devices.length || ![...is.keys()].every((name) => names.has(name))) {

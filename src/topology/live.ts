@@ -50,7 +50,7 @@ type Device = {
   readonly isUsable: boolean;
   readonly isPort: boolean;
   readonly isOdd: boolean;
-  /** If it does not depend on other devices. */
+  /** As it was found to be last; a cable's end is what the other end makes of it. */
   port?: Port;
 };
 
@@ -148,10 +148,12 @@ function namespacesOf({ namespaces }: LiveFacts): Namespaces {
 }
 
 function portOf(device: Device, bridge: string, links: Links, namespaces: Namespaces): Port {
-  if (device.port !== undefined) return device.port;
-  const { link } = device;
+  const { link, port: before } = device;
+  if (before !== undefined && !isVeth(link)) return before;
   const peer = peerOf(link, links);
   const guest = isVeth(link) ? namespaces.get(link.link_netnsid ?? -1) : undefined;
+  // the same port as before, for those who tell changes by it
+  if (before !== undefined && before.peer === peer && before.guest === guest) return before;
   const port = {
     name: link.ifname,
     bridge,
@@ -160,8 +162,7 @@ function portOf(device: Device, bridge: string, links: Links, namespaces: Namesp
     uplink: isUplink(link),
     span: hostSpan,
   };
-  // a cable is what the other end makes of it
-  if (!isVeth(link)) device.port = port;
+  device.port = port;
   return port;
 }
 

@@ -35,6 +35,19 @@ for (const name of cases) {
   });
 }
 
+test('what is read again of the same devices has the same ports, and cables have other ones when their other ends left', () => {
+  const facts = recorded('two-bridge');
+  const portsIn = (some: LiveFacts) => hostFromIp(some, 'mytux').value?.bridges.flatMap(({ ports }) => ports) ?? [];
+  const before = portsIn(facts);
+  const cables = before.filter(({ peer }) => peer !== undefined);
+  assert.ok(cables.length > 1);
+  for (const [at, port] of portsIn(facts).entries()) assert.equal(port, before[at]);
+  const [cable] = cables;
+  const without = portsIn({ ...facts, links: facts.links.filter(({ ifname }) => ifname !== cable?.peer) });
+  assert.equal(without.find(({ name }) => name === cable?.name)?.peer, undefined);
+  assert.deepEqual(portsIn(facts), before);
+});
+
 test('a host name that cannot be used is replaced, and said', () => {
   const { value, diagnostics } = hostFromIp(recorded('two-bridge'), 'my tux\n');
   assert.equal(value?.name, 'host');

@@ -132,19 +132,19 @@ export function isBorder({ peer, uplink }: Port): boolean {
 }
 
 export function smallHost(host: Host, subjects: Subjects, anchors: Anchors): Host {
-  const keeps = (port: Port): boolean =>
-    isBorder(port) || anchors.ports.has(port.name) || subjects.ports.has(port.name);
+  const names = new Set([...anchors.ports, ...subjects.ports]);
+  const keeps = (port: Port): boolean => names.has(port.name) || isBorder(port);
   const bridges = host.bridges.map((bridge) => ({ ...bridge, ports: bridge.ports.filter(keeps) }));
   const kept = new Set(bridges.flatMap(({ ports }) => ports.flatMap(({ guest }) => guest ?? [])));
   for (const { name } of [...subjects.guests, ...anchors.guests]) kept.add(name);
   return { ...host, bridges, guests: host.guests.filter(({ name }) => kept.has(name)) };
 }
 
-export function smallPolicy({ policy }: WholePolicy, subjects: Subjects, anchors: Anchors): Policy {
+export function smallPolicy({ policy, index }: WholePolicy, subjects: Subjects, anchors: Anchors): Policy {
   const guests = policy.guests.filter((guest) => subjects.guests.has(guest) || anchors.guests.has(guest));
-  const gone = new Set(policy.guests.map(({ name }) => name));
-  for (const { name } of guests) gone.delete(name);
-  const here = (refs: readonly NameRef[]): readonly NameRef[] => refs.filter(({ name }) => !gone.has(name));
+  const names = new Set(guests.map(({ name }) => name));
+  const isGone = (name: string): boolean => !names.has(name) && index.named(name).length > 0;
+  const here = (refs: readonly NameRef[]): readonly NameRef[] => refs.filter(({ name }) => !isGone(name));
   return {
     ...policy,
     guests,
