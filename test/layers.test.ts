@@ -33,8 +33,8 @@ const layers: Readonly<Record<string, Layer>> = {
   packet: { imports: ['model'], because: 'octets and their structures' },
   netlink: {
     imports: ['model'],
-    machine: ['relay.ts'],
-    because: 'what nf_tables is told and tells as octets, and the one who carries them',
+    machine: ['relay.ts', 'link-questions.ts'],
+    because: 'what nf_tables and rtnetlink are told and tell as octets, and the one who carries them',
   },
   compile: { imports: ['model'], because: 'Policy and Host become the RuleList' },
   iptables: { imports: ['model'], because: 'a RuleList becomes iptables rules; knows nothing of its sister nft' },
