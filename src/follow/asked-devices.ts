@@ -1,6 +1,5 @@
 // What the kernel itself says of a few devices -> what `ip` would have said of them. Only for what nearly every event is about:
-// taps that came, went or changed, and bridges that are as they were. Everything else is `ip`'s.
-import { isDeepStrictEqual } from 'node:util';
+// taps that came, went or changed, and bridges without addresses and routes. Everything else is `ip`'s.
 import type { AnsweredLink } from '../netlink/link-questions.ts';
 import type { KernelPort } from '../netlink/route.ts';
 import type { IpDevice, IpLink, IpRoute } from '../topology/ip-json.ts';
@@ -41,7 +40,7 @@ function leadsOver({ dev, nexthops = [] }: IpRoute, names: ReadonlySet<string>):
 
 function deviceOf(link: AnsweredLink, before: LiveFacts): IpDevice | undefined {
   const { what } = link;
-  if (what.kind === 'bridge') return sameBridge(link, what, before);
+  if (what.kind === 'bridge') return bridgeOf(link, what);
   const info = { info_kind: 'tun', info_data: { type: 'tap' } };
   // over one that is up and on no bridge routes may lead that are not known yet
   if (what.port === undefined) return link.isUp ? undefined : { ...plain(link), linkinfo: info };
@@ -70,15 +69,7 @@ function bridgeName({ bridge }: KernelPort, { links }: LiveFacts): string | unde
 type Bridge = Extract<AnsweredLink['what'], { kind: 'bridge' }>;
 
 /** Newer kernels tell of a bridge whenever a port comes. */
-function sameBridge(link: AnsweredLink, { stpState, vlanFiltering }: Bridge, before: LiveFacts): IpDevice | undefined {
+function bridgeOf(link: AnsweredLink, { stpState, vlanFiltering }: Bridge): IpDevice {
   const filtering = vlanFiltering === undefined ? {} : { vlan_filtering: vlanFiltering };
-  const linkinfo = { info_kind: 'bridge', info_data: { stp_state: stpState, ...filtering } };
-  const device: IpDevice = { ...plain(link), linkinfo };
-  return isDeepStrictEqual(device, knownDevice(link.name, before)) ? device : undefined;
-}
-
-function knownDevice(name: string, { links, addresses }: LiveFacts): IpDevice | undefined {
-  const link = links.find(({ ifname }) => ifname === name);
-  const addr_info = addresses.find(({ ifname }) => ifname === name)?.addr_info ?? [];
-  return link === undefined ? undefined : { ...link, addr_info };
+  return { ...plain(link), linkinfo: { info_kind: 'bridge', info_data: { stp_state: stpState, ...filtering } } };
 }
