@@ -36,8 +36,8 @@ const layers: Readonly<Record<string, Layer>> = {
   nft: { imports: ['model'], because: 'a RuleList becomes nft tables; knows nothing of its sister iptables' },
   netlink: {
     imports: ['model', 'nft'],
-    machine: ['relay.ts'],
-    because: 'nft tables as the kernel is told them, what it tells, and the one who carries the octets',
+    machine: ['relay.ts', 'link-questions.ts'],
+    because: 'nft tables and devices as the kernel is told of them and tells, and the one who carries the octets',
   },
   simulate: {
     imports: ['model', 'packet', 'compile'],

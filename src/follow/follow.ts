@@ -57,6 +57,7 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
     {
       aside,
       links,
+      askLinks: (names) => relay.links.ask(names),
       guests: new SeenGuests(domains),
       direct: (changes) => relay.change(changes),
       policyFile,

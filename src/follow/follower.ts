@@ -15,6 +15,7 @@ import { HostError } from '../model/host-error.ts';
 import { AppliedRules } from './applied.ts';
 import type { Aside } from './aside.ts';
 import type { Applied, Checked } from './aside-work.ts';
+import type { AskLinks } from './asked-devices.ts';
 import type { ChangedLinks } from './changed-links.ts';
 import { CheckBeside, CheckFirst } from './check-beside.ts';
 import { collectGarbage } from './garbage.ts';
@@ -38,6 +39,7 @@ export type FollowerParts = {
   readonly aside: Aside;
   /** Devices that may have changed. */
   readonly links: ChangedLinks;
+  readonly askLinks: AskLinks;
   readonly guests: SeenGuests;
   readonly direct: DirectChange;
   readonly policyFile: string;
@@ -80,7 +82,7 @@ export class Follower {
   /** This look read or compiled everything. */
   #isLarge = false;
 
-  constructor(site: Site, { aside, links, guests, direct, policyFile, tell, wake }: FollowerParts) {
+  constructor(site: Site, { aside, links, askLinks, guests, direct, policyFile, tell, wake }: FollowerParts) {
     this.#site = site;
     this.#tell = tell;
     this.#aside = aside;
@@ -94,7 +96,7 @@ export class Follower {
       },
     });
     this.#guests = guests;
-    this.#host = new SeenHost(aside, links);
+    this.#host = new SeenHost(aside, links, askLinks);
     this.#check = new CheckBeside(aside, () => wake('checked'));
     this.#file = new PolicyFile(policyFile, aside);
   }

@@ -16,10 +16,23 @@ export type Attribute = {
 };
 
 /** By their names in linux/netlink.h. */
-export const messageFlag = { request: 0x001, ack: 0x004, create: 0x400, append: 0x800 } as const;
+export const messageFlag = {
+  request: 0x001,
+  /** One of several, which a message of type `doneType` ends. */
+  multi: 0x002,
+  ack: 0x004,
+  /** What is listed changed meanwhile. */
+  interrupted: 0x010,
+  /** All of them. */
+  dump: 0x300,
+  create: 0x400,
+  append: 0x800,
+} as const;
 
 /** The answer to a message: a negative number of errno(3), or 0. */
 export const errorType = 2;
+/** The last one of several, with a number as `errorType`. */
+export const doneType = 3;
 
 const headerLength = 16;
 const attributeHeaderLength = 4;

@@ -1,9 +1,10 @@
 // Speaks to nf_tables by way of a small script (relay-script.ts): asks it to change elements of sets, and hears who changed what. It
-// knows neither how the script is started nor who starts it again.
+// knows neither how the script is started nor who starts it again. The same script carries questions about devices.
 import { HostError } from '../model/host-error.ts';
+import { LinkQuestions } from './link-questions.ts';
 import { concatenated, decodeMessages, errorType, isLittleEndian, type Message } from './message.ts';
 import { type Notice, Notices } from './notices.ts';
-import { pieceKind } from './relay-script.ts';
+import { inputPiece, pieceKind } from './relay-script.ts';
 import { type Batch, encodeTransaction, type TableChange } from './transaction.ts';
 
 export type RelayEars = {
@@ -24,6 +25,7 @@ const longestMs = 10_000;
 const mostOctets = 100_000;
 
 export class Relay {
+  readonly links = new LinkQuestions();
   readonly #ears: RelayEars;
   readonly #notices = new Notices();
   #write: ((octets: Uint8Array) => void) | undefined;
@@ -44,6 +46,7 @@ export class Relay {
   /** @param write to the script's standard input; undefined when it has ended */
   attach(write: ((octets: Uint8Array) => void) | undefined): void {
     this.#write = write;
+    this.links.attach(write);
     this.#rest = new Uint8Array(0);
     if (write !== undefined) {
       // one that ran before says nothing of this one
@@ -78,7 +81,7 @@ export class Relay {
         },
       };
       this.#waiting.add(waiting);
-      write(concatenated([lengthOctets(batch.octets.length), batch.octets]));
+      write(inputPiece('nfTables', batch.octets));
     });
     if (typeof ending === 'string') return ending === 'committed';
     throw new HostError('tool-failed', `nf_tables did not take a change of ${changes[0]?.table}: ${ending.unknown}`);
@@ -103,7 +106,8 @@ export class Relay {
     else if (kind === pieceKind.answer) for (const message of decodeMessages(octets)) this.#answer(message);
     else if (kind === pieceKind.notice) this.#tell(octets);
     else if (kind === pieceKind.refused) this.#giveUp(String.fromCharCode(...octets));
-    else this.#lost();
+    else if (kind === pieceKind.lost) this.#lost();
+    else this.links.hear(kind, octets);
   }
 
   #ready(): void {
@@ -135,10 +139,4 @@ export class Relay {
   #giveUp(words: string): void {
     for (const waiting of this.#waiting) waiting.done({ unknown: words });
   }
-}
-
-function lengthOctets(length: number): Uint8Array {
-  const octets = new Uint8Array(4);
-  new DataView(octets.buffer).setUint32(0, length, isLittleEndian);
-  return octets;
 }

@@ -10,7 +10,7 @@ import { HostError } from '../model/host-error.ts';
 import type { AskedAgents } from './asked-agents.ts';
 import { changedFacts, partsOf } from './changed-facts.ts';
 import { withGuests } from './guests.ts';
-import { type IpLink, type IpNamespace, ipDevices, ipNamespaces, ipRoutes } from './ip-json.ts';
+import { type IpDevice, type IpLink, type IpNamespace, ipDevices, ipNamespaces, ipRoutes } from './ip-json.ts';
 import { hostFromIp, hostSpan, type LiveFacts, macOf } from './live.ts';
 import { hasLibvirt, type Libvirt, readLibvirt } from './read-libvirt.ts';
 
@@ -86,6 +86,19 @@ export async function readChanged(facts: LiveFacts, names: ReadonlySet<string>):
     return undefined;
   }
   return changedFacts(facts, names, { devices: devices.data, routes: routes.data, namespaces, sysctls: readSysctls() });
+}
+
+/**
+ * As `readChanged`, of devices that were asked otherwise; routes are what they were.
+ * @throws HostError as `readHost`
+ */
+export async function readBeside(
+  facts: LiveFacts,
+  names: ReadonlySet<string>,
+  devices: readonly IpDevice[],
+): Promise<LiveFacts | undefined> {
+  const namespaces = await readNamespaces();
+  return changedFacts(facts, names, { devices, routes: facts.routes, namespaces, sysctls: readSysctls() });
 }
 
 /** Where no network namespace has a name, there is nobody to ask. */

@@ -1,16 +1,20 @@
 // A program for changed-links.test.ts: changes the devices of the network namespace that it runs in at random, asks each time only
-// about those that `ip monitor` names, and holds that against a reading of all of them. Prints what it saw as JSON.
+// about those that `ip monitor` names, by `ip` alone or the kernel first, and holds that against a reading of all of them. Prints
+// what it saw as JSON.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ChangedLinks } from '../../src/follow/changed-links.ts';
+import { type AskLinks, askedDevices } from '../../src/follow/asked-devices.ts';
+import { type Changed, ChangedLinks } from '../../src/follow/changed-links.ts';
 import { readSome } from '../../src/follow/seen-host.ts';
+import { Relay } from '../../src/netlink/relay.ts';
+import { relayScript } from '../../src/netlink/relay-script.ts';
 import { hostFromIp, type LiveFacts } from '../../src/topology/live.ts';
 import { readFacts } from '../../src/topology/read.ts';
 
-const [seed = '1', count = '100'] = process.argv.slice(2);
+const [seed = '1', count = '100', way = 'ip'] = process.argv.slice(2);
 const bridges = ['br0', 'br1'];
 /** Gets another number when something has happened: what came before has been heard with it. */
 const bell = 'bell';
@@ -47,6 +51,12 @@ monitor.stdout.on('data', (chunk: Buffer) => {
   links.heard(text);
 });
 
+const relay = new Relay({ ready: () => undefined, heard: () => undefined, lost: () => undefined });
+const carrier = spawn('perl', ['-e', relayScript], { stdio: ['pipe', 'pipe', 'inherit'] });
+relay.attach((octets) => carrier.stdin.write(octets));
+carrier.stdout.on('data', (chunk: Buffer) => relay.hear(chunk));
+const ask: AskLinks = (names) => (way === 'ip' ? Promise.resolve(undefined) : relay.links.ask(names));
+
 let rings = 1_000;
 async function heard(): Promise<void> {
   ip(`link set ${bell} mtu ${++rings}`);
@@ -58,6 +68,16 @@ let made = 0;
 function tapsOf({ links: all }: LiveFacts): readonly string[] {
   return all.flatMap(({ ifname }) => (/^(?:t|v|w)\d+[a-z]?$/.test(ifname) ? [ifname] : []));
 }
+
+const ownAddresses = [
+  'fe80::1',
+  'fe80::200:0:1',
+  'fe80::1:0:0:0',
+  'fe80::fc54:ff:fe00:9',
+  'fe80::a:0:0:b',
+  'fe80::',
+  'fe80:0:1::1',
+] as const;
 
 /** Each gives a command, or nothing when it cannot be. What the kernel tells nobody, as that a port does not learn, is left out. */
 const changes: Readonly<Record<string, (facts: LiveFacts) => string | undefined>> = {
@@ -89,6 +109,12 @@ const changes: Readonly<Record<string, (facts: LiveFacts) => string | undefined>
   'it is set up': (facts) => `link set ${oneOf(tapsOf(facts))} up`,
   'it gets another card': (facts) => `link set ${oneOf(tapsOf(facts))} address 52:54:00:00:00:${10 + upTo(80)}`,
   'it gets an address': (facts) => `addr add 10.1.${upTo(9)}.1/24 dev ${oneOf(tapsOf(facts))}`,
+  'it gets an address of its own': (facts) => {
+    const name = oneOf(tapsOf(facts));
+    if (name === undefined) return undefined;
+    writeFileSync(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '0');
+    return `addr add ${oneOf(ownAddresses)}/64 dev ${name} nodad`;
+  },
   'it loses its addresses': (facts) => `addr flush dev ${oneOf(tapsOf(facts))}`,
   'a cable comes': () => `link add v${++made} type veth peer name w${made}`,
   'one end goes elsewhere': (facts) =>
@@ -106,6 +132,25 @@ const changes: Readonly<Record<string, (facts: LiveFacts) => string | undefined>
   'a name that no rule can have': () => `link add x"${++made} type bridge`,
 };
 
+/** What the kernel says is what `ip` says; how many of them came of it. */
+async function quick(facts: LiveFacts, { names, indices }: Changed): Promise<number | undefined> {
+  const known = facts.links.filter(({ ifindex }) => indices.has(ifindex)).map(({ ifname }) => ifname);
+  const devices = await askedDevices(facts, new Set([...names, ...known]), ask);
+  if (devices === undefined) return undefined;
+  const { links: all, addresses } = await readFacts();
+  const isMeant = ({ ifname }: { ifname: string }) => names.has(ifname) || known.includes(ifname);
+  const said = all.filter(isMeant).map((link) => {
+    const addr_info = addresses.find(({ ifname }) => ifname === link.ifname)?.addr_info ?? [];
+    return { ...link, addr_info };
+  });
+  assert.deepEqual(devices.toSorted(byNumber), said.toSorted(byNumber));
+  return devices.filter(({ linkinfo }) => linkinfo?.info_kind === 'tun').length;
+}
+
+function byNumber(one: { readonly ifindex: number }, other: { readonly ifindex: number }): number {
+  return one.ifindex - other.ifindex;
+}
+
 function described(facts: LiveFacts): object {
   const { value, diagnostics } = hostFromIp(facts, 'host');
   return { value, diagnostics: diagnostics.map(({ message }) => message).toSorted() };
@@ -115,14 +160,14 @@ function described(facts: LiveFacts): object {
 function sorted({ links: all, addresses, namespaces }: LiveFacts): Partial<LiveFacts> {
   return {
     namespaces,
-    links: all.toSorted((a, b) => a.ifindex - b.ifindex),
+    links: all.toSorted(byNumber),
     addresses: addresses.toSorted((a, b) => (a.ifname < b.ifname ? -1 : 1)),
   };
 }
 
 const impossible = new Set<string>();
 const done = new Map<string, number>();
-const asked = { some: 0, all: 0 };
+const asked = { some: 0, all: 0, quick: 0, taps: 0 };
 try {
   // its own addresses come when they like
   for (const which of ['all', 'default']) writeFileSync(`/proc/sys/net/ipv6/conf/${which}/disable_ipv6`, '1');
@@ -147,7 +192,10 @@ try {
     }
     await heard();
     const changed = links.take();
-    const some = changed === undefined ? undefined : await readSome(facts, changed);
+    const taps = changed === undefined ? undefined : await quick(facts, changed);
+    if (taps !== undefined) asked.quick++;
+    asked.taps += taps ?? 0;
+    const some = changed === undefined ? undefined : await readSome(facts, changed, ask);
     const all = await readFacts();
     if (some === undefined) asked.all++;
     else {
@@ -161,6 +209,7 @@ try {
 } finally {
   other.kill();
   monitor.kill();
+  carrier.stdin.end();
 }
 console.log(
   JSON.stringify({

@@ -8,6 +8,7 @@ import { suite, type TestContext, test } from 'node:test';
 import { placesFor } from '../../src/install/places.ts';
 import { daemonUnit } from '../../src/install/units.ts';
 import { joinLabs } from '../../src/lab/registry.ts';
+import { pieceKind, relayScript } from '../../src/netlink/relay-script.ts';
 import { LiveHost, policyText } from '../apply/live-host.ts';
 import { Serving } from '../follow/serving.ts';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
@@ -121,6 +122,14 @@ suite('under the restrictions of the unit', { skip: needsTools }, () => {
     assert.deepEqual(sets, ['Inh 0', `Prm ${netAdmin}`, `Eff ${netAdmin}`, `Bnd ${netAdmin}`, 'Amb 0']);
     assert.match(stdout, /^NoNewPrivs:\s+1$/m);
     assert.match(stdout, /^Seccomp:\s+2$/m);
+  });
+
+  test('it may ask netlink, of rules and of devices', async (t) => {
+    const daemon = await Confined.build(t);
+    const { code, stdout, stderr } = await daemon.run(['perl', '-e', relayScript]);
+    const piece = (kind: number): string => String.fromCharCode(kind, 0, 0, 0, 0);
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+    assert.equal(stdout, `${piece(pieceKind.ready)}${piece(pieceKind.linksReady)}`);
   });
 
   const refused: readonly (readonly [what: string, argv: readonly string[]])[] = [
