@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { logFile, trustOfFile } from '../../src/watch/sources/file.ts';
+import { type LogFiles, localFiles } from '../../src/watch/sources/log-files.ts';
 import { packings } from '../../src/watch/sources/older-copies.ts';
 import type { Cursor } from '../../src/watch/sources/source.ts';
 import { Random } from '../kernel/random.ts';
@@ -44,6 +45,16 @@ async function during(
   });
   await actions();
   return following;
+}
+
+/** The files of this machine; something happens after each look for the file and its older copies. */
+function afterLooks(happens: () => void): () => LogFiles {
+  const copies: LogFiles['copies'] = async (path) => {
+    const found = await localFiles.copies(path);
+    happens();
+    return found;
+  };
+  return () => ({ ...localFiles, copies });
 }
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10 * pollMs));
@@ -248,6 +259,24 @@ describe('a file that was rotated while nobody looked', () => {
         ['truncated'],
       );
     }
+  });
+
+  it('keeps its place when reading is stopped in the middle of looking for it', async () => {
+    const writer = new LogWriter(freshPath());
+    writer.append(4);
+    const earlier = await readOn(writer.path);
+    writer.append(3);
+    const stop = new AbortController();
+    const files = afterLooks(() => {
+      if (stop.signal.aborted) return;
+      writer.rotateByCopy(); // too late to be seen at this look
+      stop.abort();
+    });
+    const { cursor } = earlier;
+    const stopped = await collect(logFile(writer.path, { pollMs, files }), { cursor, signal: stop.signal });
+    const later = await readOn(writer.path, stopped.cursor ?? cursor);
+    assert.deepEqual([...earlier.texts, ...stopped.texts, ...later.texts], writer.written);
+    assert.deepEqual([...stopped.gaps, ...later.gaps], []);
   });
 
   it('is read with all its older copies the first time', async () => {

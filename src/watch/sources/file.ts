@@ -101,6 +101,8 @@ class Follower {
     try {
       way = await wayFrom(this.#place, this.#path, this.#files, this.#signal);
       if (way === undefined) return `${this.#path}: ENOENT, there is no such file`;
+      // whoever is stopped has not looked to the end: a place that was not found yet is no lost one
+      if (way.lost !== undefined && this.#signal.aborted) return undefined;
       const all = this.#place === undefined && !history ? way.stretches.slice(-1) : way.stretches;
       const [first] = all;
       if (way.lost !== undefined && first !== undefined) {
