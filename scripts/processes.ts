@@ -1,14 +1,14 @@
 // What runs on this machine, as /proc tells (proc(5)).
-import { type Dirent, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export type Process = { readonly pid: number; readonly parent: number; readonly command: string };
 
 /** All processes that can be read; those that end meanwhile are left out. */
 export function processes(): readonly Process[] {
-  const isNumber = ({ name }: Dirent): boolean => /^\d+$/.test(name);
-  return readdirSync('/proc', { withFileTypes: true })
-    .filter(isNumber)
-    .flatMap(({ name }) => {
+  // by names alone: of one that ends right then /proc does not tell the type, and Node throws when it looks for it
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
       try {
         // `pid (comm) state ppid ...`; comm may have any character
         const [, parent] = readFileSync(`/proc/${name}/stat`, 'latin1')

@@ -37,7 +37,7 @@ class Reader {
   readonly failures: Failure[] = [];
   readonly skips: Skip[] = [];
   readonly seen: string[] = [];
-  output = '';
+  #printed = '';
   /** Names of the suites and tests that are open. */
   #path: string[] = [];
   #said = '';
@@ -51,11 +51,11 @@ class Reader {
     stream.on('test:pass', (data) => this.#pass(data));
     stream.on('test:fail', (data) => this.#fail(data));
     stream.on('test:diagnostic', ({ message }) => {
-      this.#said += `${message}\n`;
+      if (!isCount(message)) this.#said += `${message}\n`;
     });
     for (const kind of ['test:stdout', 'test:stderr'] as const)
       stream.on(kind, ({ message }: EventData.TestStdout) => {
-        this.output += message;
+        this.#printed += message;
       });
   }
 
@@ -94,11 +94,21 @@ class Reader {
     return { file: this.#file, test, reason };
   }
 
+  /** Also errors while no test was open: node:test makes them diagnostics, prints nothing, and ends the process with 1. */
+  get output(): string {
+    return [this.#printed, this.#said].filter((text) => text !== '').join('\n');
+  }
+
   /** Tests say how often they asked a real kernel by `kernel runs: N`, as a diagnostic or on a line of their own. */
   get kernelRuns(): number {
-    const counts = `${this.#said}${this.output}`.matchAll(/^kernel runs: (\d+)$/gm);
+    const counts = this.output.matchAll(/^kernel runs: (\d+)$/gm);
     return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
   }
+}
+
+/** With which node:test ends each run. */
+function isCount(message: string): boolean {
+  return /^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/.test(message);
 }
 
 /** Of a file's process; a file that took too long has been ended by a signal. */

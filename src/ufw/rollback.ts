@@ -8,15 +8,16 @@ import { HostError } from '../model/host-error.ts';
 
 export const rollbackFolder = '/run/bridgekeeper';
 
-/** `$1` is the token, `$2` the seconds. */
+/** `$1` is the token, `$2` the seconds. ufw says that it is off also where its chains could not be taken away. */
 const timerScript = `#!/bin/sh
 dir=${rollbackFolder}
 PATH=$PATH:/usr/sbin:/sbin
+off() { ufw disable && ! { iptables-save; ip6tables-save; } | grep -q "^:ufw6*-user-input "; }
 echo $$ >"$dir/ufw-timer-$1"
 sleep "$2"
 if mv "$dir/ufw-pending-$1" "$dir/ufw-expired-$1" 2>/dev/null; then
   tries=0
-  until ufw disable >>"$dir/ufw-expired-$1" 2>&1; do
+  until off >>"$dir/ufw-expired-$1" 2>&1; do
     tries=$((tries + 1))
     if [ $tries -ge 5 ]; then
       /lib/ufw/ufw-init force-stop >>"$dir/ufw-expired-$1" 2>&1

@@ -1,5 +1,6 @@
 // Two machines in namespaces: a server with files of ufw of its own, a real sshd, a real ufw; and a client, connected by a
 // wire. What the server changes of ufw's files, of /run and of its kernel settings is gone with it.
+import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import {
   appendFileSync,
@@ -15,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { processes } from '../../scripts/processes.ts';
 import type { Access } from '../../src/machine/access.ts';
 import { ended, nextWords } from '../support/child.ts';
 import { program, type Run, type RunOptions, runProgram } from '../support/run-cli.ts';
@@ -163,6 +165,16 @@ export class UfwMachine {
     return names.flatMap((name) =>
       name.startsWith('ufw-timer-') ? [Number(readFileSync(join(folder, name), 'latin1'))] : [],
     );
+  }
+
+  /** As if their time were over: what they sleep in ends. */
+  expireTimers(): void {
+    const sleeping = this.timers().flatMap((timer) => processes().filter(({ parent }) => parent === timer));
+    assert.ok(sleeping.length > 0, 'a timer waits');
+    for (const { pid, command } of sleeping) {
+      assert.match(command, /^sleep \d+$/);
+      process.kill(pid, 'SIGTERM');
+    }
   }
 
   /** Each leads a process group of its own. */

@@ -1,10 +1,22 @@
 // Real files under a real writer: every line once, in its order, whatever logrotate does to the file meanwhile.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { logFile, trustOfFile } from '../../src/watch/sources/file.ts';
+import { type LogFiles, localFiles } from '../../src/watch/sources/log-files.ts';
 import { packings } from '../../src/watch/sources/older-copies.ts';
 import type { Cursor } from '../../src/watch/sources/source.ts';
 import { Random } from '../kernel/random.ts';
@@ -44,6 +56,24 @@ async function during(
   });
   await actions();
   return following;
+}
+
+/** The files of this machine; something happens after each look for the file and its older copies. */
+function afterLooks(happens: () => void): () => LogFiles {
+  const copies: LogFiles['copies'] = async (path) => {
+    const found = await localFiles.copies(path);
+    happens();
+    return found;
+  };
+  return () => ({ ...localFiles, copies });
+}
+
+function beforeLooks(happens: () => void): () => LogFiles {
+  const copies: LogFiles['copies'] = (path) => {
+    happens();
+    return localFiles.copies(path);
+  };
+  return () => ({ ...localFiles, copies });
 }
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10 * pollMs));
@@ -139,12 +169,9 @@ describe('a file that is rotated while we read', () => {
       'and the daemon writes to the old one for a while',
       async (writer) => {
         renameSync(writer.path, `${writer.path}.1`);
-        const late = writer.line(writer.message());
-        writer.written.push(late.slice(late.indexOf('[')).trimEnd().concat(' '));
-        const { appendFileSync } = await import('node:fs');
         writeFileSync(writer.path, '');
         await soon();
-        appendFileSync(`${writer.path}.1`, late);
+        appendFileSync(`${writer.path}.1`, writer.noted());
         await soon();
       },
     ],
@@ -250,6 +277,24 @@ describe('a file that was rotated while nobody looked', () => {
     }
   });
 
+  it('keeps its place when reading is stopped in the middle of looking for it', async () => {
+    const writer = new LogWriter(freshPath());
+    writer.append(4);
+    const earlier = await readOn(writer.path);
+    writer.append(3);
+    const stop = new AbortController();
+    const files = afterLooks(() => {
+      if (stop.signal.aborted) return;
+      writer.rotateByCopy(); // too late to be seen at this look
+      stop.abort();
+    });
+    const { cursor } = earlier;
+    const stopped = await collect(logFile(writer.path, { pollMs, files }), { cursor, signal: stop.signal });
+    const later = await readOn(writer.path, stopped.cursor ?? cursor);
+    assert.deepEqual([...earlier.texts, ...stopped.texts, ...later.texts], writer.written);
+    assert.deepEqual([...stopped.gaps, ...later.gaps], []);
+  });
+
   it('is read with all its older copies the first time', async () => {
     const writer = new LogWriter(freshPath());
     for (const packing of packings) {
@@ -270,6 +315,117 @@ describe('a file that was rotated while nobody looked', () => {
     writer.appendText('Mar 17 13:22:09 host kernel: last message repeated 2 times\n');
     const last = writer.written.at(-1);
     assert.deepEqual((await readOn(writer.path, cursor)).texts, [last, last]);
+  });
+});
+
+describe('a file in the middle of its rotation', () => {
+  it('was renamed, and its daemon writes to the old one until it opens the new one', async () => {
+    const writer = new LogWriter(freshPath());
+    writer.append(4);
+    const earlier = await readOn(writer.path);
+    const old = `${writer.path}.1`;
+    renameSync(writer.path, old);
+    writeFileSync(writer.path, '');
+    const later = await during(
+      writer,
+      earlier.cursor,
+      async () => {
+        await soon();
+        appendFileSync(old, writer.noted());
+        await soon();
+        writer.append(2);
+      },
+      3,
+    );
+    assert.deepEqual([...earlier.texts, ...later.texts], writer.written);
+    assert.deepEqual(later.gaps, []);
+  });
+
+  const shares: readonly (readonly [share: string, of: (whole: Buffer) => Buffer])[] = [
+    ['nothing', () => Buffer.alloc(0)],
+    ['a part', (whole) => whole.subarray(0, whole.length / 2)],
+    ['all', (whole) => whole],
+  ];
+  for (const [share, of] of shares) {
+    it(`${share} of it was copied, and it is read for the first time`, async () => {
+      const writer = new LogWriter(freshPath());
+      writer.append(10);
+      const whole = readFileSync(writer.path);
+      const copy = `${writer.path}.1`;
+      writeFileSync(copy, of(whole));
+      let look = 0;
+      const files = afterLooks(() => {
+        if (look++ > 0) return;
+        writeFileSync(copy, whole);
+        truncateSync(writer.path);
+        writer.append(2);
+      });
+      const source = logFile(writer.path, { pollMs, files });
+      const { texts, gaps } = await collect(source, { enough: ({ records }) => records.length >= 12 });
+      assert.deepEqual(texts, writer.written);
+      assert.deepEqual(gaps, []);
+    });
+
+    it(`${share} of it was copied, and it is not emptied yet`, async () => {
+      const writer = new LogWriter(freshPath());
+      writer.append(10);
+      writeFileSync(`${writer.path}.1`, of(readFileSync(writer.path)));
+      assert.deepEqual((await readOn(writer.path)).texts, writer.written);
+    });
+  }
+
+  for (const packing of packings) {
+    it(`its copy was packed by ${packing}, and is still there`, async () => {
+      const writer = new LogWriter(freshPath());
+      writer.append(3);
+      writer.rotateByCreate();
+      writer.append(3);
+      writeFileSync(`${writer.path}.1.${packing}`, packed(readFileSync(`${writer.path}.1`), packing));
+      const { texts, findings } = await readOn(writer.path);
+      assert.deepEqual(texts, writer.written);
+      assert.deepEqual(findings, []);
+    });
+  }
+
+  it('was read to its end, and then its successor went away too: that is a gap', async () => {
+    const writer = new LogWriter(freshPath());
+    writer.append(2);
+    const old = `${writer.path}.1`;
+    const files = beforeLooks(() => {
+      if (!existsSync(old)) return;
+      rmSync(old);
+      writer.rotateByCreate();
+      rmSync(old);
+      writer.append(1);
+    });
+    const { texts, gaps } = await collect(logFile(writer.path, { pollMs, files }), {
+      enough: ({ records }) => {
+        if (writer.written.length === 2) {
+          writer.rotateByCreate();
+          writer.append(3);
+        }
+        return records.length >= 3;
+      },
+    });
+    assert.deepEqual(texts, [...writer.written.slice(0, 2), ...writer.written.slice(5)]);
+    assert.equal(gaps.length, 1);
+  });
+
+  it('was lost and is empty: what comes, and is copied away while nobody looks, is read', async () => {
+    const writer = new LogWriter(freshPath());
+    writer.append(2);
+    writer.rotateByCreate();
+    writer.append(4);
+    const earlier = await readOn(writer.path);
+    truncateSync(writer.path);
+    const lost = await readOn(writer.path, earlier.cursor);
+    assert.deepEqual([lost.texts, lost.gaps.length], [[], 1]);
+    writer.append(2);
+    writer.rotateByCopy();
+    writer.append(1);
+    const later = await readOn(writer.path, lost.cursor);
+    assert.deepEqual(later.texts, writer.written.slice(6));
+    assert.deepEqual(later.gaps, []);
   });
 });
 

@@ -36,8 +36,13 @@ export class LogWriter {
     return `Mar 17 13:21:${String(second).padStart(2, '0')} host kernel: ${message}\n`;
   }
 
+  /** The next line, which somebody else writes. */
+  noted(): string {
+    return this.line(this.#note(this.message()));
+  }
+
   append(count = 1): void {
-    for (let one = 0; one < count; one++) this.appendText(this.line(this.#note(this.message())));
+    for (let one = 0; one < count; one++) this.appendText(this.noted());
   }
 
   /** Not as the first line of a file: an emptied file that is byte for byte what it was cannot be told from before. */

@@ -125,7 +125,7 @@ describe('one packet on its way', () => {
     const told: Told[] = [];
     const writer = await openStoreWriter(own.directory);
     assert.ok(writer !== undefined);
-    const source = logFile(fixture('bridge-host-journal.log'), { once: true, history: false });
+    const source = logFile(fixture('bridge-host-journal.log'), { once: true });
     await follow([source], writer, new AbortController().signal, (some) => void told.push(...some));
     await writer.close();
     const events = own.read((reader) => [...reader.events({})]);

@@ -1,6 +1,7 @@
 // A place in a log file that survives renaming, copying and packing: which file, how far, and a digest of what stands
 // right before, by which the place is found again in a copy.
 import { createHash } from 'node:crypto';
+import type { OpenFile } from './log-files.ts';
 import type { Cursor } from './source.ts';
 
 export const tailSize = 256;
@@ -21,6 +22,18 @@ export function placeOf(cursor: Cursor | undefined): Place | undefined {
 
 export function digestOfTail(bytes: Buffer): string {
   return createHash('sha1').update(bytes).digest('base64');
+}
+
+export function placeAtStart(file: string): Place {
+  return { file, offset: 0, tail: digestOfTail(Buffer.alloc(0)) };
+}
+
+/** Of a file that is not packed. */
+export async function placeAtEnd(file: OpenFile): Promise<Place> {
+  const size = await file.size();
+  const from = Math.max(0, size - tailSize);
+  const tail = await file.read(from, size - from);
+  return { file: file.id, offset: from + tail.length, tail: digestOfTail(tail) };
 }
 
 /** How far one file has been read, with the bytes right before. */

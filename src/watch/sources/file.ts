@@ -24,8 +24,6 @@ export type FileOptions = {
   readonly optional?: boolean;
   /** Ends at the end of the file. */
   readonly once?: boolean;
-  /** Also what older copies hold, when the file is read for the first time. */
-  readonly history?: boolean;
   /** Instead of lines as a syslog daemon writes them. */
   readonly lines?: (owner: OpenFile['owner']) => LineReader;
 };
@@ -63,8 +61,9 @@ class Follower {
   #notAfter = 0;
   #place: Place | undefined;
   #told = '';
-  /** The file at the end of the way was read to its end before it got a successor. */
+  /** The file at the end of the way was read to its end, and had a successor then. */
   #complete = false;
+  #successor: string | undefined;
   #tellAt = 0;
 
   constructor(path: string, files: LogFiles, options: FileOptions, signal: AbortSignal) {
@@ -96,20 +95,21 @@ class Follower {
 
   /** Until the file has a successor, is emptied, or the source ends; what went wrong, if anything did. */
   async *#oneWay(): AsyncGenerator<Batch, string | undefined> {
-    const { history = true } = this.#options;
     let way: Way | undefined;
     try {
       way = await wayFrom(this.#place, this.#path, this.#files, this.#signal);
       if (way === undefined) return `${this.#path}: ENOENT, there is no such file`;
-      const all = this.#place === undefined && !history ? way.stretches.slice(-1) : way.stretches;
-      const [first] = all;
+      // whoever is stopped has not looked to the end: a place that was not found yet is no lost one
+      if (way.lost !== undefined && this.#signal.aborted) return undefined;
+      const [first] = way.stretches;
       if (way.lost !== undefined && first !== undefined) {
-        const cursor = new Reached(first.file.id, 0, Buffer.alloc(0)).cursor();
-        const gap: SourceItem = { kind: 'gap', lost: 'unknown', reason: way.lost, between: {} };
-        this.#place = cursor;
-        yield { items: this.#complete ? [] : [gap], cursor, reread: true };
+        const { reason, place } = way.lost;
+        const gap: SourceItem = { kind: 'gap', lost: 'unknown', reason, between: {} };
+        const isNext = this.#complete && first.file.id === this.#successor;
+        this.#place = place;
+        yield { items: isNext ? [] : [gap], cursor: place, reread: true };
       }
-      yield* this.#walk(all, way.newestCopy);
+      yield* this.#walk(way.stretches, way.newestCopy);
       return undefined;
     } catch (error) {
       return `${this.#path}: ${(error as Error).message}`;
@@ -171,7 +171,9 @@ class Follower {
   /** The daemon writes to the old file until it opens the new one: it is done when something stands in that. */
   async #hasSuccessor({ id }: OpenFile): Promise<boolean> {
     const now = await this.#files.facts(this.#path);
-    return now !== undefined && now.id !== id && now.size > 0;
+    if (now === undefined || now.id === id || now.size === 0) return false;
+    this.#successor = now.id;
+    return true;
   }
 
   /** `undefined` when the place has gone since it was found. */
