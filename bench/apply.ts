@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { largePages } from '../src/apply/live/nft.ts';
 import { guestsOf, handWritten, oneByOne } from './apply-peers.ts';
 import { type Cost, inTurns } from './measured.ts';
 
@@ -55,11 +56,11 @@ async function loads(bridges: number): Promise<void> {
       argv: inNamespace(node('apply', state, 1_000, bridges)),
       prepare: () => rmSync(state, { recursive: true, force: true }),
     },
-    { name: 'of it, nft -f', lines: 1_000, argv: inNamespace(`nft -f '${ours}'`) },
+    { name: 'of it, nft -f', lines: 1_000, argv: inNamespace(`${largePages} nft -f '${ours}'`) },
     {
       name: 'of it, nft -j list, to read back',
       lines: 1_000,
-      argv: inNamespace(`nft -f '${ours}'; nft -j list ruleset >/dev/null`),
+      argv: inNamespace(`export ${largePages}; nft -f '${ours}'; nft -j list ruleset >/dev/null`),
     },
     {
       name: 'written by hand, a chain for each guest, address checks only',

@@ -10,6 +10,7 @@ import type { Ruleset } from '../../model/ruleset.ts';
 import { unreachable } from '../../model/unreachable.ts';
 import { parseNftJson } from '../../nft/parse-json.ts';
 import { isOwnTable, type Loaded, noRules, ownTables, type Step } from '../loaded.ts';
+import { runNft } from './nft.ts';
 
 const timeoutMs = 120_000;
 
@@ -67,7 +68,7 @@ function setName(object: unknown): string {
 }
 
 async function nftObjects(access: Access, args: readonly string[]): Promise<readonly unknown[]> {
-  const ran = await run(access, 'nft', ['-j', ...args], { timeoutMs });
+  const ran = await runNft(access, ['-j', ...args]);
   if (ran.code !== 0) throw refusedToRead(access, ['nft', '-j', ...args], ran);
   try {
     const { nftables } = JSON.parse(ran.stdout.toString('utf8')) as { readonly nftables?: readonly unknown[] };
@@ -79,7 +80,7 @@ async function nftObjects(access: Access, args: readonly string[]): Promise<read
 
 /** nft 1.0.6 cannot say the flags of a table in JSON: one with flags is not ours, whatever its name. */
 async function noJson(access: Access, args: readonly string[], cause: unknown): Promise<HostError> {
-  const { stdout } = await run(access, 'nft', [...args], { timeoutMs });
+  const { stdout } = await runNft(access, args);
   const [, table, flags] = /^table (\w+ [\w-]+) \{[^\n]*\n\s*flags ([\w, ]+)/m.exec(stdout.toString('utf8')) ?? [];
   const message =
     table === undefined
@@ -115,7 +116,7 @@ export type LoadResult = { readonly loaded: true } | { readonly loaded: false; r
 function loading(access: Access, { tool, text }: Step, file: string): Promise<Ran> {
   switch (tool) {
     case 'nft':
-      return run(access, 'nft', ['-f', file], { timeoutMs });
+      return runNft(access, ['-f', file]);
     case 'iptables':
       return run(access, 'iptables-restore', ['-w', '5', '--noflush'], { input: text, timeoutMs });
     case 'ip':
