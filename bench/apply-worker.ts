@@ -35,7 +35,7 @@ function target(): Target {
 async function startRelay(): Promise<{ readonly relay: Relay; readonly stop: () => void }> {
   const child = local.start('perl', ['-e', relayScript]);
   const relay = new Relay({ ready: () => undefined, heard: () => undefined, lost: () => undefined });
-  relay.attach((octets) => child.stdin.write(octets));
+  relay.attach({ write: (octets) => child.stdin.write(octets), kill: () => child.kill('SIGKILL') });
   child.stdout.on('data', (chunk: Buffer) => relay.hear(chunk));
   while (!(await relay.change([]))) await sleep(10);
   return { relay, stop: () => child.stdin.end() };

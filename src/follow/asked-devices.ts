@@ -4,6 +4,7 @@ import type { AnsweredLink } from '../netlink/link-questions.ts';
 import type { KernelPort } from '../netlink/route.ts';
 import type { IpDevice, IpLink, IpRoute } from '../topology/ip-json.ts';
 import { isBridge, type LiveFacts } from '../topology/live.ts';
+import { plainName } from '../topology/read.ts';
 
 /** Those with these names, in their order; undefined when it is not known. */
 export type AskLinks = (names: readonly string[]) => Promise<readonly (AnsweredLink | 'gone')[] | undefined>;
@@ -18,9 +19,8 @@ export async function askedDevices(
   ask: AskLinks,
 ): Promise<readonly IpDevice[] | undefined> {
   const known = before.links.filter(({ ifname }) => names.has(ifname));
-  if (names.size > mostNames || !known.every(isKnownKind) || before.routes.some((route) => leadsOver(route, names))) {
-    return undefined;
-  }
+  if (names.size > mostNames || ![...names].every((name) => plainName.test(name))) return undefined;
+  if (!known.every(isKnownKind) || before.routes.some((route) => leadsOver(route, names))) return undefined;
   const answers = await ask([...names]);
   if (answers === undefined) return undefined;
   const there = answers.filter((answer) => answer !== 'gone');

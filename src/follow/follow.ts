@@ -49,7 +49,8 @@ async function followAlone({ site, policyFile, tell, onReady }: FollowOptions, s
   const links = new ChangedLinks();
   const domains = new ChangedDomains();
   const { listeners, relay } = listenersOf(wakes, processes, links, domains);
-  const listening = listeners.map((listener) => listen(access, listener, until));
+  // who speaks for us is needed until the end
+  const listening = listeners.map((one) => listen(access, one, one.talk === undefined ? until : enough.signal));
   const stopWatching = watchState(site.state, wakes);
   const aside = asideOf(site, processes);
   const follower = new Follower(
@@ -93,7 +94,7 @@ type Listeners = { readonly listeners: readonly Listener[]; readonly relay: Rela
 function listenersOf(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks, domains: ChangedDomains): Listeners {
   const generations = new Generations((pid) => processes.has(pid));
   const relay = new Relay({
-    ready: () => wakes.wake('rules', 'others'),
+    ready: () => wakes.wake('rules', 'presence', 'others'),
     heard: (notice) => wakes.wake(...generations.told(notice)),
     lost: () => wakes.wake(...generations.lost()),
   });
@@ -118,14 +119,14 @@ function listenersOf(wakes: Wakes, processes: OwnProcesses, links: ChangedLinks,
       // it says itself when it listens
       started: () => undefined,
       heard: (chunk) => relay.hear(chunk),
-      talk: (write) => relay.attach(write),
+      talk: (line) => relay.attach(line),
     },
     {
       // it keeps all rules in its memory, and prints them
       program: 'sh',
       args: ['-c', 'exec nft monitor 2>&1'],
       isPossible: () => relay.isImpossible,
-      started: () => wakes.wake('rules', 'others'),
+      started: () => wakes.wake('rules', 'presence', 'others'),
       heard: (chunk) => wakes.wake(...generations.printed(chunk.toString('latin1'))),
     },
     {

@@ -4,6 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Access, endingWithInput } from '../machine/access.ts';
 import { Output } from '../machine/output.ts';
 
+/** To a program that runs. */
+export type Line = { readonly write: (octets: Uint8Array) => void; readonly kill: () => void };
+
 export type Listener = {
   readonly program: string;
   readonly args: readonly string[];
@@ -12,8 +15,8 @@ export type Listener = {
   /** Comes also shortly after each start: what happened before was not heard. */
   readonly started: () => void;
   readonly heard: (chunk: Buffer) => void;
-  /** For a program that ends when its input ends: takes what writes to it; undefined when it has ended. */
-  readonly talk?: (write: ((octets: Uint8Array) => void) | undefined) => void;
+  /** For a program that ends when its input ends, and not before: takes the way to it; undefined when it has ended. */
+  readonly talk?: (line: Line | undefined) => void;
 };
 
 const shortestPauseMs = 200;
@@ -38,7 +41,7 @@ async function listenOnce(access: Access, listener: Listener, signal: AbortSigna
   // a daemon that is killed leaves nobody listening behind; setpriv(1) would need a system call that the unit refuses
   const [file = '', ...words] = talk === undefined ? endingWithInput(program, args) : [program, ...args];
   const output = new Output(access, file, words, signal);
-  talk?.((octets) => output.write(octets));
+  talk?.({ write: (octets) => output.write(octets), kill: () => output.kill() });
   try {
     for await (const chunk of output) heard(chunk);
     await output.ending();

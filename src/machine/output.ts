@@ -64,6 +64,11 @@ export class Output implements AsyncIterable<Buffer> {
     this.#child.stdin.end();
     this.#child.kill('SIGTERM');
   }
+
+  /** Whatever it is doing. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
 }
 
 /** The whole output of a program that ends by itself. */

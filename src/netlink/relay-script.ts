@@ -7,12 +7,14 @@ export const pieceKind = {
   ready: 0,
   answer: 1,
   notice: 2,
+  /** An answer may have been among what was cut off or not read in time. */
   lost: 3,
   refused: 4,
   /** It can ask rtnetlink too. */
   linksReady: 5,
   links: 6,
   linksLost: 7,
+  noticesLost: 8,
 } as const;
 
 /** Whom a datagram is for. */
@@ -53,7 +55,8 @@ sub netlink {
   bind($socket, pack('SSLL', $family, 0, 0, $groups)) or die "bind: $!\\n";
   return $socket;
 }
-$SIG{PIPE} = 'IGNORE';
+# it ends when its input ends, after the last answer
+$SIG{$_} = 'IGNORE' for 'PIPE', 'TERM';
 my ($netfilter, $route) = (12, 0);
 my ($asked, $heard) = (netlink($netfilter, 0), netlink($netfilter, 1 << 6));
 my $links = eval { netlink($route, 0) };
@@ -63,7 +66,7 @@ tell_all(${pieceKind.ready}, '');
 tell_all(${pieceKind.linksReady}, '') if defined $links;
 my @heard_from = (
   [$asked, ${pieceKind.answer}, ${pieceKind.lost}],
-  [$heard, ${pieceKind.notice}, ${pieceKind.lost}],
+  [$heard, ${pieceKind.notice}, ${pieceKind.noticesLost}],
   defined $links ? [$links, ${pieceKind.links}, ${pieceKind.linksLost}] : (),
 );
 my $input = '';

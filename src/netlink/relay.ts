@@ -1,4 +1,4 @@
-// Speaks to nf_tables by way of a small script (relay-script.ts): asks it to change elements of sets, and hears who changed what. It
+// Speaks to nf_tables by way of a small script (relay-script.ts): has it change rules and elements, and hears who changed what. It
 // knows neither how the script is started nor who starts it again. The same script carries questions about devices.
 import { HostError } from '../model/host-error.ts';
 import { LinkQuestions } from './link-questions.ts';
@@ -15,6 +15,14 @@ export type RelayEars = {
   readonly lost: () => void;
 };
 
+/** To the script. */
+export type RelayLine = {
+  /** To its standard input. */
+  readonly write: (octets: Uint8Array) => void;
+  /** Whatever it is doing. */
+  readonly kill: () => void;
+};
+
 type Ending = 'committed' | 'refused' | { readonly unknown: string };
 
 type Waiting = Pick<Batch, 'first' | 'last'> & { readonly done: (ending: Ending) => void };
@@ -28,7 +36,7 @@ export class Relay {
   readonly links = new LinkQuestions();
   readonly #ears: RelayEars;
   readonly #notices = new Notices();
-  #write: ((octets: Uint8Array) => void) | undefined;
+  #line: RelayLine | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #state: 'new' | 'ready' | 'impossible' = 'new';
   #sequence = 1;
@@ -43,12 +51,12 @@ export class Relay {
     return this.#state === 'impossible';
   }
 
-  /** @param write to the script's standard input; undefined when it has ended */
-  attach(write: ((octets: Uint8Array) => void) | undefined): void {
-    this.#write = write;
-    this.links.attach(write);
+  /** Undefined when it has ended. */
+  attach(line: RelayLine | undefined): void {
+    this.#line = line;
+    this.links.attach(line?.write);
     this.#rest = new Uint8Array(0);
-    if (write !== undefined) {
+    if (line !== undefined) {
       // one that ran before says nothing of this one
       this.#state = 'new';
       return;
@@ -65,13 +73,13 @@ export class Relay {
    */
   async change(changes: readonly TableChange[]): Promise<boolean> {
     const batch = encodeTransaction(changes, this.#sequence);
-    const write = this.#write;
-    if (write === undefined || this.#state !== 'ready' || batch === undefined) return false;
+    const line = this.#line;
+    if (line === undefined || this.#state !== 'ready' || batch === undefined) return false;
     if (batch.isEmpty) return true;
     if (batch.octets.length > mostOctets) return false;
     this.#sequence = batch.last + 2;
     const ending = await new Promise<Ending>((resolve) => {
-      const timer = setTimeout(() => waiting.done({ unknown: 'no answer' }), longestMs);
+      const timer = setTimeout(() => this.#silent(line), longestMs);
       const waiting: Waiting = {
         ...batch,
         done: (what) => {
@@ -81,7 +89,7 @@ export class Relay {
         },
       };
       this.#waiting.add(waiting);
-      write(inputPiece('nfTables', batch.octets));
+      line.write(inputPiece('nfTables', batch.octets));
     });
     if (typeof ending === 'string') return ending === 'committed';
     throw new HostError('tool-failed', `nf_tables did not take a change of ${changes[0]?.table}: ${ending.unknown}`);
@@ -105,8 +113,9 @@ export class Relay {
     if (kind === pieceKind.ready) this.#ready();
     else if (kind === pieceKind.answer) for (const message of decodeMessages(octets)) this.#answer(message);
     else if (kind === pieceKind.notice) this.#tell(octets);
-    else if (kind === pieceKind.refused) this.#giveUp(String.fromCharCode(...octets));
-    else if (kind === pieceKind.lost) this.#lost();
+    else if (kind === pieceKind.refused) this.#notSent(String.fromCharCode(...octets));
+    else if (kind === pieceKind.lost) this.#giveUp('its answer was lost');
+    else if (kind === pieceKind.noticesLost) this.#ears.lost();
     else this.links.hear(kind, octets);
   }
 
@@ -130,10 +139,18 @@ export class Relay {
     }
   }
 
-  /** An answer may have been among it. */
-  #lost(): void {
-    this.#giveUp('its answer was lost');
-    this.#ears.lost();
+  /** The kernel never got it; of several it is not known which. */
+  #notSent(words: string): void {
+    const [waiting, ...more] = this.#waiting;
+    if (more.length === 0) waiting?.done('refused');
+    else this.#giveUp(words);
+  }
+
+  /** What it still has of us must not be done later, when something else was done instead. */
+  #silent(line: RelayLine): void {
+    line.kill();
+    if (line === this.#line) this.attach(undefined);
+    this.#giveUp('no answer');
   }
 
   #giveUp(words: string): void {

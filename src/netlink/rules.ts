@@ -2,28 +2,30 @@
 // It knows what the rules of single guests are made of; for everything else there is nft.
 import { canonicalValues } from '../model/canonical-match.ts';
 import { type Field, fieldTypes, type NumberRange } from '../model/field.ts';
-import type { CtStateMatch, FieldMatch, LimitMatch, LookupMatch, TcpFlagsMatch } from '../model/match.ts';
-import type { Expression, KernelRule, Statement, TableFamily, Verdict } from '../model/ruleset.ts';
+import type { CtStateMatch, FieldMatch, LookupMatch, TcpFlagsMatch } from '../model/match.ts';
+import type { Expression, KernelRule, Statement, TableFamily } from '../model/ruleset.ts';
 import { tcpFlags } from '../model/symbols.ts';
 import { unreachable } from '../model/unreachable.ts';
 import { etherTypeOf, fieldsOf, onlyValue, protocolOf } from '../nft/layers.ts';
 import { withGuards } from '../nft/print-expression.ts';
+import {
+  compare,
+  counter,
+  immediate,
+  inSet,
+  limit,
+  loadCtState,
+  loadMeta,
+  loadPayload,
+  log,
+  register,
+  underMask,
+} from './expressions.ts';
 import { type Attribute, concatenated, encodeText } from './message.ts';
-import { networkOrder } from './nf-tables.ts';
-import { encodeNumber, encodeValue, widths } from './values.ts';
+import { encodeNumber, encodeValue, hostOrder, widths } from './values.ts';
 
 /** NFTA_RULE_ */
 const rule = { expressions: 4, userData: 7 } as const;
-/** NFTA_LIST_ELEM, NFTA_EXPR_ */
-const listed = 1;
-const named = { name: 1, data: 2 } as const;
-/** NFTA_DATA_, NFTA_VERDICT_ */
-const data = { value: 1, verdict: 2 } as const;
-const verdictPart = { code: 1, chain: 2 } as const;
-/** NFT_ and NF_ */
-const verdictCode = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as const;
-/** NFT_CMP_ */
-const comparison = { equal: 0, unequal: 1, atMost: 3, atLeast: 5 } as const;
 
 /** The attributes of its expressions and of its comment. Undefined when that takes nft. */
 export function encodeRule({ body, comment }: KernelRule, family: TableFamily): readonly Attribute[] | undefined {
@@ -60,7 +62,7 @@ function encodeExpression(expression: Expression): readonly Attribute[] | undefi
     case 'tcp-flags':
       return encodeTcpFlags(expression);
     case 'limit':
-      return [encodeLimit(expression)];
+      return [limit(expression.packets, seconds[expression.per], expression.burst)];
     case 'log':
     case 'counter':
     case 'verdict':
@@ -75,16 +77,6 @@ function encodeExpression(expression: Expression): readonly Attribute[] | undefi
     default:
       return unreachable(expression);
   }
-}
-
-function expressionOf(name: string, attributes: readonly Attribute[]): Attribute {
-  return {
-    type: listed,
-    value: [
-      { type: named.name, value: encodeText(name) },
-      { type: named.data, value: attributes },
-    ],
-  };
 }
 
 /** One value, or one range. */
@@ -103,7 +95,8 @@ function encodeRange(field: Field, { first, last }: NumberRange, negated: boolea
     const length = prefixLength(first, last);
     if (length !== undefined) return encodePrefix(field, first, length, negated);
   }
-  if (negated || type === 'mark') return undefined;
+  // of a network of these nft makes a mask, too
+  if (negated || type === 'mark' || type === 'ipv6_addr') return undefined;
   return [load(field), compare('atLeast', encodeNumber(type, first)), compare('atMost', encodeNumber(type, last))];
 }
 
@@ -124,20 +117,13 @@ function encodePrefix(
   const octets = encodeNumber('ipv4_addr', network);
   const how = negated ? 'unequal' : 'equal';
   if (length === 0) return undefined;
-  if (length % 8 === 0) return [load(field, 1, length / 8), compare(how, octets.subarray(0, length / 8))];
+  if (length % 8 === 0) return [load(field, undefined, length / 8), compare(how, octets.subarray(0, length / 8))];
   const mask = encodeNumber('ipv4_addr', (0xffffffffn << BigInt(32 - length)) & 0xffffffffn);
   return [load(field), underMask(mask), compare(how, octets)];
 }
 
 function encodeLookup({ fields, negated, set }: LookupMatch): readonly Attribute[] {
-  return [
-    ...loads(fields),
-    expressionOf('lookup', [
-      { type: 2, value: networkOrder(firstRegister) },
-      { type: 1, value: encodeText(set) },
-      ...(negated ? [{ type: 5, value: networkOrder(1) }] : []),
-    ]),
-  ];
+  return [...loads(fields), inSet(set, negated)];
 }
 
 /** The parts of a concatenation stand one behind the other, each filling up words of four octets. */
@@ -148,14 +134,6 @@ function loads(fields: readonly Field[]): readonly Attribute[] {
     word += Math.ceil(widths[fieldTypes[field]] / 4);
     return loaded;
   });
-}
-
-/** NFT_REG_1, which nft begins with. */
-const firstRegister = 1;
-
-/** Registers of 16 octets are counted from 1, those of four from 8; nft names the larger ones where it can. */
-function register(word: number): number {
-  return word % 4 === 0 ? firstRegister + word / 4 : 8 + word;
 }
 
 type Source =
@@ -188,51 +166,15 @@ const sources: Readonly<Record<Field, Source>> = {
   'icmp code': { base: 2, offset: 1 },
 };
 
-function load(field: Field, into = firstRegister, octets = widths[fieldTypes[field]]): Attribute {
+function load(field: Field, into?: number, octets = widths[fieldTypes[field]]): Attribute {
   const source = sources[field];
-  const target = { type: 1, value: networkOrder(into) };
-  return 'meta' in source
-    ? expressionOf('meta', [{ type: 2, value: networkOrder(source.meta) }, target])
-    : payload(source.base, source.offset, octets, into);
-}
-
-function payload(base: number, offset: number, octets: number, into = firstRegister): Attribute {
-  return expressionOf(
-    'payload',
-    [into, base, offset, octets].map((value, at) => ({ type: at + 1, value: networkOrder(value) })),
-  );
-}
-
-function compare(how: keyof typeof comparison, octets: Uint8Array): Attribute {
-  return expressionOf('cmp', [
-    { type: 1, value: networkOrder(firstRegister) },
-    { type: 2, value: networkOrder(comparison[how]) },
-    { type: 3, value: dataOf(octets) },
-  ]);
-}
-
-function underMask(mask: Uint8Array): Attribute {
-  return expressionOf('bitwise', [
-    { type: 1, value: networkOrder(firstRegister) },
-    { type: 2, value: networkOrder(firstRegister) },
-    { type: 3, value: networkOrder(mask.length) },
-    { type: 4, value: dataOf(mask) },
-    { type: 5, value: dataOf(new Uint8Array(mask.length)) },
-  ]);
+  return 'meta' in source ? loadMeta(source.meta, into) : loadPayload(source.base, source.offset, octets, into);
 }
 
 /** A state is one bit, in the order of the machine. */
 function encodeCtState({ negated, states }: CtStateMatch): readonly Attribute[] {
-  const bits = states.reduce((sum, state) => sum | stateBits[state], 0);
-  const mask = encodeNumber('mark', BigInt(bits));
-  return [
-    expressionOf('ct', [
-      { type: 2, value: networkOrder(0) },
-      { type: 1, value: networkOrder(firstRegister) },
-    ]),
-    underMask(mask),
-    compare(negated ? 'equal' : 'unequal', new Uint8Array(4)),
-  ];
+  const mask = hostOrder(states.reduce((sum, state) => sum | stateBits[state], 0));
+  return [loadCtState(), underMask(mask), compare(negated ? 'equal' : 'unequal', hostOrder(0))];
 }
 
 /** NF_CT_STATE_BIT */
@@ -242,62 +184,24 @@ const stateBits = { invalid: 1, established: 2, related: 4, new: 8, untracked: 6
 function encodeTcpFlags({ negated, mask, flags }: TcpFlagsMatch): readonly Attribute[] {
   const bits = (some: TcpFlagsMatch['mask']): Uint8Array =>
     Uint8Array.of(some.reduce((sum, flag) => sum | (1 << tcpFlags.indexOf(flag)), 0));
-  return [payload(2, 13, 1), underMask(bits(mask)), compare(negated ? 'unequal' : 'equal', bits(flags))];
+  return [loadPayload(2, 13, 1), underMask(bits(mask)), compare(negated ? 'unequal' : 'equal', bits(flags))];
 }
 
 const seconds = { second: 1, minute: 60, hour: 3_600, day: 86_400 } as const;
-
-function encodeLimit({ packets, per, burst }: LimitMatch): Attribute {
-  return expressionOf('limit', [
-    { type: 1, value: networkOrder(packets, 8) },
-    { type: 2, value: networkOrder(seconds[per], 8) },
-    { type: 3, value: networkOrder(burst) },
-    // packets, and true while some are left
-    { type: 4, value: networkOrder(0) },
-    { type: 5, value: networkOrder(0) },
-  ]);
-}
 
 function encodeStatement(
   statement: Extract<Statement, { kind: 'log' | 'counter' | 'verdict' }>,
 ): readonly Attribute[] | undefined {
   switch (statement.kind) {
-    case 'log': {
-      const prefix = statement.prefix === '' ? [] : [{ type: 2, value: encodeText(statement.prefix) }];
-      return [expressionOf('log', [...prefix, { type: 5, value: networkOrder(statement.level) }])];
-    }
+    case 'log':
+      return [log(statement.prefix, statement.level)];
     case 'counter':
-      return [
-        expressionOf('counter', [
-          { type: 1, value: new Uint8Array(8) },
-          { type: 2, value: new Uint8Array(8) },
-        ]),
-      ];
-    case 'verdict': {
-      if (statement.verdict.kind === 'reject') return undefined;
-      const verdict = encodeVerdict(statement.verdict);
-      return [
-        expressionOf('immediate', [
-          { type: 1, value: networkOrder(0) },
-          { type: 2, value: verdict },
-        ]),
-      ];
-    }
+      return [counter()];
+    case 'verdict':
+      return statement.verdict.kind === 'reject' ? undefined : [immediate(statement.verdict)];
     default:
       return unreachable(statement);
   }
-}
-
-/** @throws RangeError for a reject, which is no verdict of the kernel's */
-export function encodeVerdict(verdict: Verdict): readonly Attribute[] {
-  if (verdict.kind === 'reject') throw new RangeError('reject is an expression of its own');
-  const chain = 'chain' in verdict ? [{ type: verdictPart.chain, value: encodeText(verdict.chain) }] : [];
-  const code = { type: verdictPart.code, value: networkOrder(verdictCode[verdict.kind]) };
-  return [{ type: data.verdict, value: [code, ...chain] }];
-}
-
-export function dataOf(octets: Uint8Array): readonly Attribute[] {
-  return [{ type: data.value, value: octets }];
 }
 
 /** As nft keeps a comment: its kind, its length in an octet, and a zero at its end. */

@@ -2,7 +2,7 @@
 // takes; sets and hooks are made by nft.
 import type { NamedSet, VerdictMap } from '../model/ruleset.ts';
 import { isElementsOnly, type TableChanges } from '../nft/changes.ts';
-import type { SetElements, TableChange } from './transaction.ts';
+import type { Place, SetElements, TableChange } from './transaction.ts';
 import { encodeElement } from './values.ts';
 
 /** Undefined when that takes nft. */
@@ -33,8 +33,6 @@ function ofTable(changes: TableChanges): readonly TableChange[] | undefined {
     ...elements.filter(({ what }) => what === 'add'),
   ];
 }
-
-type Place = Pick<SetElements, 'family' | 'table'>;
 
 /** An interval has two ends in the kernel, and gaps between intervals are made by nft. */
 function elementsOf(what: 'add' | 'delete', place: Place, set: NamedSet | VerdictMap): SetElements | undefined {

@@ -1,11 +1,12 @@
 // Changes of tables that are there -> one transaction of nf_tables as octets (Linux net/netfilter/nfnetlink.c, nfnetlink_rcv_batch).
 import type { KernelRule, Verdict } from '../model/ruleset.ts';
 import { unreachable } from '../model/unreachable.ts';
+import { dataOf, encodeVerdict } from './expressions.ts';
 import { type Attribute, concatenated, encodeAttributes, encodeMessage, encodeText, messageFlag } from './message.ts';
 import { type Family, families, messageKind, subsystem } from './nf-tables.ts';
-import { dataOf, encodeRule, encodeVerdict } from './rules.ts';
+import { encodeRule } from './rules.ts';
 
-type Place = { readonly family: Family; readonly table: string };
+export type Place = { readonly family: Family; readonly table: string };
 
 /** Adding what is there does nothing, deleting what is not there is refused. */
 export type SetElements = Place & {

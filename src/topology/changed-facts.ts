@@ -23,6 +23,8 @@ export function changedFacts(
   if (is.size !== devices.length || ![...is.keys()].every((name) => names.has(name))) {
     return undefined;
   }
+  // two that changed names between two answers
+  if (new Set(devices.map(({ ifindex }) => ifindex)).size !== devices.length) return undefined;
   if (areRenamed(facts.links, devices)) return undefined;
   const moved = new Set([...names].filter((name) => !isSameDevice(was.get(name), is.get(name))));
   const alone = [...moved].flatMap((name) => [was.get(name) ?? [], is.get(name) ?? []].flat());

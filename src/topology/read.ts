@@ -60,7 +60,7 @@ export async function hostNow(facts: LiveFacts, ask: () => Promise<Libvirt>): Pr
 const mostNames = 32;
 
 /** `ip` takes each line of a batch for a command; a name of ours is one word of it. */
-const plainName = /^[A-Za-z0-9_.-]{1,15}$/;
+export const plainName = /^[A-Za-z0-9_.-]{1,15}$/;
 
 /**
  * The facts as they are now, when only these devices changed since. Undefined when all has to be read.

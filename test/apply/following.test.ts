@@ -10,7 +10,9 @@ import { refreshRules } from '../../src/apply/live/refresh.ts';
 import { readNumbering } from '../../src/apply/live/state.ts';
 import { readStatus } from '../../src/apply/live/status.ts';
 import { type Target, targetOfText } from '../../src/apply/target.ts';
+import type { Access } from '../../src/machine/access.ts';
 import type { Host } from '../../src/model/host.ts';
+import { HostError } from '../../src/model/host-error.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
 import { startRelay } from '../support/relay.ts';
 import { root } from '../support/run-cli.ts';
@@ -64,12 +66,25 @@ async function boot(live: LiveHost): Promise<string> {
 
 type Way = 'by nft' | 'by netlink';
 
-/** Of the rules of single guests; everything else is made by nft in either case. */
-async function followingOf(live: LiveHost, way: Way, t: TestContext): Promise<Following> {
+/**
+ * Of the rules of single guests; everything else is made by nft in either case.
+ * @param left how many steps are left to nft, though there is another way
+ */
+async function followingOf(live: LiveHost, way: Way, t: TestContext, left = 0): Promise<Following> {
   if (way === 'by nft') return new Following(live.site);
   const { relay, stop } = await startRelay(live.namespace);
-  t.after(stop);
-  return new Following(live.site, undefined, (changes) => relay.change(changes));
+  const { access } = live.site;
+  let byNft = 0;
+  const start: Access['start'] = (program, args, input) => {
+    if (args.some((word) => word.includes('/since-'))) byNft++;
+    return access.start(program, args, input);
+  };
+  t.after(async () => {
+    await stop();
+    assert.equal(byNft, left, 'steps that nft loaded');
+  });
+  const site = { ...live.site, access: { ...access, start } };
+  return new Following(site, undefined, (changes) => relay.change(changes));
 }
 
 for (const way of ['by nft', 'by netlink'] as const) steps(way);
@@ -148,7 +163,7 @@ function steps(way: Way): void {
     test('somebody flushed the rules: the step is refused, nothing is kept of it, and the next time all is put right', async (t) => {
       const live = await loadedHost();
       t.after(() => live.close());
-      const following = await followingOf(live, way, t);
+      const following = await followingOf(live, way, t, 1);
       await following.refresh(without());
       await mustRun(live.namespace, 'nft', ['flush', 'ruleset']);
       await assert.rejects(following.refresh(without('g9')), { code: 'load-refused' });
@@ -176,3 +191,28 @@ function steps(way: Way): void {
     });
   });
 }
+
+suite('a step of which nobody knows what became of it', { skip: needsRoot }, () => {
+  for (const became of ['committed', 'not done'] as const) {
+    test(`${became}: it is on the disk, and everything is made anew`, async (t) => {
+      const live = await loadedHost();
+      t.after(() => live.close());
+      const { relay, stop } = await startRelay(live.namespace);
+      t.after(stop);
+      const following = new Following(live.site, undefined, async (changes) => {
+        if (became === 'committed') assert.equal(await relay.change(changes), true);
+        throw new HostError('tool-failed', 'no answer');
+      });
+      await following.refresh(without());
+      await assert.rejects(following.refresh(without('g9')), { code: 'tool-failed' });
+      // it closes a port: a boot must not open it again
+      assert.equal(sinceFiles(live).length, 1);
+      const followed = await following.refresh(without('g9'));
+      assert.ok(followed?.ground !== undefined);
+      assert.deepEqual((await readStatus(live.site, without('g9'))).drift, []);
+      const before = await live.digest();
+      assert.deepEqual(sinceFiles(live), []);
+      assert.equal(await boot(live), before);
+    });
+  }
+});

@@ -53,7 +53,7 @@ monitor.stdout.on('data', (chunk: Buffer) => {
 
 const relay = new Relay({ ready: () => undefined, heard: () => undefined, lost: () => undefined });
 const carrier = spawn('perl', ['-e', relayScript], { stdio: ['pipe', 'pipe', 'inherit'] });
-relay.attach((octets) => carrier.stdin.write(octets));
+relay.attach({ write: (octets) => carrier.stdin.write(octets), kill: () => carrier.kill('SIGKILL') });
 carrier.stdout.on('data', (chunk: Buffer) => relay.hear(chunk));
 const ask: AskLinks = (names) => (way === 'ip' ? Promise.resolve(undefined) : relay.links.ask(names));
 

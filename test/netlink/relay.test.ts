@@ -115,7 +115,7 @@ suite('the relay to nf_tables', { skip: needsRoot }, () => {
     assert.notEqual(pids[0], pid);
   });
 
-  test('when it ends what waits is not known, and what comes is not taken', async (t) => {
+  test('when it has ended what comes is not taken', async (t) => {
     const namespace = await freshNamespace();
     t.after(() => namespace.close());
     const { relay, stop } = await startRelay(namespace);
@@ -125,12 +125,13 @@ suite('the relay to nf_tables', { skip: needsRoot }, () => {
   });
 });
 
+const deaf = { write: () => undefined, kill: () => undefined };
 const nobody = { ready: () => undefined, heard: () => undefined, lost: () => undefined };
 
 suite('what a relay says', () => {
   test('nothing at all: there will be none', () => {
     const relay = new Relay(nobody);
-    relay.attach(() => undefined);
+    relay.attach(deaf);
     assert.equal(relay.isImpossible, false);
     relay.attach(undefined);
     assert.equal(relay.isImpossible, true);
@@ -138,17 +139,17 @@ suite('what a relay says', () => {
 
   test('one that was ready, and nothing when it is started again: there is none any more', async () => {
     const relay = new Relay(nobody);
-    relay.attach(() => undefined);
+    relay.attach(deaf);
     relay.hear(Uint8Array.of(pieceKind.ready, 0, 0, 0, 0));
     relay.attach(undefined);
     assert.equal(relay.isImpossible, false);
-    relay.attach(() => undefined);
+    relay.attach(deaf);
     assert.equal(await relay.change([guests('add', 'a')]), false, 'it does not carry anything yet');
     relay.attach(undefined);
     assert.equal(relay.isImpossible, true);
   });
 
-  test('a loss fails what waits, and is passed on; octets may come one by one', async () => {
+  test('a lost answer fails what waits, lost notices are passed on; octets may come one by one', async () => {
     let losses = 0;
     const relay = new Relay({
       ...nobody,
@@ -156,12 +157,51 @@ suite('what a relay says', () => {
         losses++;
       },
     });
-    relay.attach(() => undefined);
-    const pieces = [pieceKind.ready, 0, 0, 0, 0, pieceKind.lost, 0, 0, 0, 0];
-    for (const octet of pieces.slice(0, 5)) relay.hear(Uint8Array.of(octet));
+    const hear = (kind: number): void => {
+      for (const octet of [kind, 0, 0, 0, 0]) relay.hear(Uint8Array.of(octet));
+    };
+    relay.attach(deaf);
+    hear(pieceKind.ready);
     const waiting = relay.change([guests('add', 'a')]);
-    for (const octet of pieces.slice(5)) relay.hear(Uint8Array.of(octet));
+    hear(pieceKind.noticesLost);
+    assert.equal(losses, 1);
+    hear(pieceKind.lost);
     await assert.rejects(waiting, /its answer was lost/);
     assert.equal(losses, 1);
+  });
+
+  test('what could not be sent was not done; of several nobody knows which', async () => {
+    const relay = new Relay(nobody);
+    relay.attach(deaf);
+    relay.hear(Uint8Array.of(pieceKind.ready, 0, 0, 0, 0));
+    const refused = Uint8Array.of(pieceKind.refused, 0, 0, 0, 0);
+    const alone = relay.change([guests('add', 'a')]);
+    relay.hear(refused);
+    assert.equal(await alone, false);
+    const both = [relay.change([guests('add', 'a')]), relay.change([guests('add', 'b')])];
+    relay.hear(refused);
+    for (const { status } of await Promise.allSettled(both)) assert.equal(status, 'rejected');
+  });
+
+  test('it ends before it has answered: what became of that is not known', async () => {
+    const relay = new Relay(nobody);
+    relay.attach(deaf);
+    relay.hear(Uint8Array.of(pieceKind.ready, 0, 0, 0, 0));
+    const waiting = relay.change([guests('add', 'a')]);
+    relay.attach(undefined);
+    await assert.rejects(waiting, /the relay to nf_tables ended/);
+  });
+
+  test('it is silent: it is ended, so that nothing is done later', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let kills = 0;
+    const relay = new Relay(nobody);
+    relay.attach({ ...deaf, kill: () => kills++ });
+    relay.hear(Uint8Array.of(pieceKind.ready, 0, 0, 0, 0));
+    const waiting = relay.change([guests('add', 'a')]);
+    t.mock.timers.tick(10_000);
+    await assert.rejects(waiting, /ended/);
+    assert.equal(kills, 1);
+    assert.equal(await relay.change([guests('add', 'a')]), false);
   });
 });

@@ -2,7 +2,7 @@
 // each expression.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { exactly, type Value } from '../../src/model/field.ts';
+import { exactly, fieldTypes, type Value } from '../../src/model/field.ts';
 import { field, type Match, notField } from '../../src/model/match.ts';
 import {
   accept,
@@ -120,10 +120,30 @@ const rows: readonly Row[] = [
   ],
   ['a mark', 'ip', [field('meta mark', exactly(0x10)), accept]],
   ['a slower limit', 'ip', [{ kind: 'limit', packets: 3, per: 'minute', burst: 5 }, log('slow ')]],
+  [
+    'an IPv6 address',
+    'bridge',
+    [field('ip6 saddr', exactly(0x2001_0db8n << 96n)), notField('ip6 daddr', exactly(1)), drop],
+  ],
+  ['another code', 'ip', [isIcmp, field('icmp type', exactly(3)), field('icmp code', network(1, 4)), accept]],
+  [
+    'MACs in ARP',
+    'bridge',
+    [isArp, field('arp saddr ether', exactly(0x0200_0000_0001n)), notField('arp daddr ether', exactly(0)), accept],
+  ],
+  ['some MACs', 'bridge', [field('ether daddr', network(0x0100_5e00_0000, 0x0100_5e7f_ffff)), accept]],
+  [
+    'rarer flags',
+    'ip',
+    [isTcp, { kind: 'tcp-flags', negated: false, mask: ['psh', 'urg', 'ecn', 'cwr'], flags: ['urg', 'cwr'] }, drop],
+  ],
+  ['what makes no sense', 'ip', [{ kind: 'ct-state', negated: false, states: ['invalid'] }, drop]],
+  ['a limit for each hour', 'ip', [{ kind: 'limit', packets: 7, per: 'hour', burst: 5 }, count]],
   ['the largest limit', 'ip', [{ kind: 'limit', packets: 2 ** 32 - 1, per: 'day', burst: 2 ** 32 - 1 }, count]],
 ];
 
 const left: readonly Row[] = [
+  ['some IPv6 addresses', 'bridge', [field('ip6 saddr', network(1, 9)), drop]],
   ['several values', 'ip', [isTcp, field('th dport', exactly(53), exactly(80)), accept]],
   ['names that begin so', 'bridge', [field('iifname', 'vnet*'), drop]],
   ['a range that must not be', 'ip', [notField('ip saddr', network(ten + 3, ten + 9)), drop]],
@@ -186,6 +206,8 @@ function filledTable(family: 'bridge' | 'ip'): Table {
       elements: [
         { key: map.types.length === 1 ? ['v7'] : ['br0', exactly(ten + 7)], verdict: { kind: 'goto', chain: 'in_v7' } },
         { key: map.types.length === 1 ? ['v8'] : ['br0', exactly(ten + 8)], verdict: { kind: 'accept' } },
+        { key: map.types.length === 1 ? ['v9'] : ['br0', exactly(ten + 9)], verdict: { kind: 'jump', chain: 'other' } },
+        { key: map.types.length === 1 ? ['v10'] : ['br1', exactly(ten + 8)], verdict: { kind: 'return' } },
       ],
     })),
     chains: [...table.chains, { name: 'in_v7', rules }],
@@ -266,6 +288,26 @@ suite('rules without nft', { skip: needsRoot }, () => {
 });
 
 suite('what is left to nft', () => {
+  test('of all that there is a row says which way it goes', () => {
+    const bodies = rows.flatMap(([, , body]) => body);
+    const fields = bodies.flatMap((one) =>
+      one.kind === 'field' ? [one.field] : one.kind === 'lookup' ? one.fields : [],
+    );
+    assert.deepEqual([...new Set(fields)].toSorted(), Object.keys(fieldTypes).toSorted());
+    const byUs = new Set(bodies.map(({ kind }) => kind));
+    assert.deepEqual([...byUs].toSorted(), [
+      'counter',
+      'ct-state',
+      'field',
+      'limit',
+      'log',
+      'lookup',
+      'tcp-flags',
+      'verdict',
+    ]);
+    for (const [, family, body] of rows) assert.ok(encodeRule({ body }, family));
+  });
+
   for (const [what, family, body] of left) {
     test(what, () => assert.equal(encodeRule({ body }, family), undefined));
   }

@@ -38,7 +38,7 @@ export async function startRelay(namespace: Namespace): Promise<StartedRelay> {
       await ended(child);
     },
   };
-  started.relay.attach((octets) => child.stdin.write(octets));
+  started.relay.attach({ write: (octets) => child.stdin.write(octets), kill: () => child.kill('SIGKILL') });
   child.stdout.on('data', (chunk: Buffer) => {
     started.relay.hear(chunk);
   });

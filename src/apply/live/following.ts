@@ -118,7 +118,7 @@ export class Following {
     const number = basis.last + 1;
     const file = addSince(state, basis.generation, number, { nft: step.text, json: printSince(step, host) });
     const result = await this.#put(step, file).catch((error: unknown) => {
-      removeSince(state, basis.generation, number);
+      // it may be loaded: the file stays, as the disk must never open more, and everything is made anew
       this.forget();
       throw error;
     });

@@ -1,4 +1,4 @@
-// The kernel's rules: the only file that writes them. Read by listing our own two tables and our own iptables chains;
+// The kernel's rules: what writes them, but for single guests of the daemon (direct-change.ts). Read by listing our own two tables and our own iptables chains;
 // written by one transaction of one tool, from a file.
 
 import { ownChains } from '../../iptables/changes.ts';
