@@ -68,7 +68,7 @@ function bridgeName({ bridge }: KernelPort, { links }: LiveFacts): string | unde
 
 type Bridge = Extract<AnsweredLink['what'], { kind: 'bridge' }>;
 
-/** Newer kernels tell of a bridge whenever a port comes. */
+/** Some kernels (6.18) tell of a bridge whenever a port comes. */
 function bridgeOf(link: AnsweredLink, { stpState, vlanFiltering }: Bridge): IpDevice {
   const filtering = vlanFiltering === undefined ? {} : { vlan_filtering: vlanFiltering };
   return { ...plain(link), linkinfo: { info_kind: 'bridge', info_data: { stp_state: stpState, ...filtering } } };

@@ -1,8 +1,7 @@
 // What the kernel runs for a rule, one expression after the other, each as attributes (Linux include/uapi/linux/netfilter/nf_tables.h; names
 // and numbers are those behind NFTA_EXPRESSION_).
 import type { Verdict } from '../model/ruleset.ts';
-import { type Attribute, encodeText } from './message.ts';
-import { networkOrder } from './nf-tables.ts';
+import { type Attribute, encodeText, networkOrder } from './message.ts';
 
 const parts = {
   immediate: { dreg: 1, data: 2 },

@@ -131,6 +131,20 @@ export function concatenated(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** A number of 32 bits in the order of the machine, as most numbers of netlink. */
+export function hostOrder(value: number): Uint8Array {
+  const octets = new Uint8Array(4);
+  new DataView(octets.buffer).setUint32(0, value, isLittleEndian);
+  return octets;
+}
+
+/** A number of 32 or 64 bits in the order of the network, as those of nf_tables. */
+export function networkOrder(value: number, octets: 4 | 8 = 4): Uint8Array {
+  const number = new Uint8Array(octets);
+  new DataView(number.buffer).setUint32(octets - 4, value);
+  return number;
+}
+
 /** With the zero that ends it, as names stand in attributes. */
 export function encodeText(text: string): Uint8Array {
   return Uint8Array.from([...text].map((character) => character.charCodeAt(0)).concat(0));

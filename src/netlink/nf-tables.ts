@@ -1,5 +1,5 @@
 // How nf_tables counts, and the keys of its sets (Linux include/uapi/linux/netfilter/nfnetlink.h and nf_tables.h).
-import { encodeText, isLittleEndian } from './message.ts';
+import { encodeText, hostOrder } from './message.ts';
 
 /** NFPROTO_ in linux/netfilter.h, by nft's names. */
 export const families = { inet: 1, ip: 2, arp: 3, netdev: 5, bridge: 7, ip6: 10 } as const;
@@ -30,14 +30,5 @@ export function interfaceNameKey(name: string): Uint8Array {
 
 /** The type `iface_index`: a number of 32 bits. */
 export function interfaceIndexKey(index: number): Uint8Array {
-  const key = new Uint8Array(4);
-  new DataView(key.buffer).setUint32(0, index, isLittleEndian);
-  return key;
-}
-
-/** A number of 32 or 64 bits in the order of the network, as attributes have them. */
-export function networkOrder(value: number, octets: 4 | 8 = 4): Uint8Array {
-  const number = new Uint8Array(octets);
-  new DataView(number.buffer).setUint32(octets - 4, value);
-  return number;
+  return hostOrder(index);
 }

@@ -6,6 +6,7 @@ import {
   encodeAttributes,
   encodeMessage,
   encodeText,
+  hostOrder,
   isLittleEndian,
   messageFlag,
 } from './message.ts';
@@ -74,7 +75,7 @@ const none = new Uint8Array(0);
 export function encodeLinkQuestion(name: string, sequence: number): Uint8Array {
   const asked = encodeAttributes([
     { type: attribute.name, value: encodeText(name) },
-    { type: attribute.extensions, value: numberOctets(withoutCounters) },
+    { type: attribute.extensions, value: hostOrder(withoutCounters) },
   ]);
   const body = new Uint8Array(linkHeader + asked.length);
   body.set(asked, linkHeader);
@@ -84,7 +85,7 @@ export function encodeLinkQuestion(name: string, sequence: number): Uint8Array {
 /** Of all families, as `ip` asks. */
 export function encodeAddressQuestion(index: number, sequence: number): Uint8Array {
   const body = new Uint8Array(addressHeader);
-  body.set(numberOctets(index), 4);
+  body.set(hostOrder(index), 4);
   const flags = messageFlag.request | messageFlag.dump;
   return encodeMessage({ type: addressQuestionType, flags, sequence, body });
 }
@@ -167,10 +168,4 @@ function octetOf(attributes: Attributes, type: number): number | undefined {
 function numberOf(attributes: Attributes, type: number): number | undefined {
   const octets = attributes.get(type);
   return octets?.length === 4 ? new DataView(octets.buffer, octets.byteOffset).getUint32(0, isLittleEndian) : undefined;
-}
-
-function numberOctets(value: number): Uint8Array {
-  const octets = new Uint8Array(4);
-  new DataView(octets.buffer).setUint32(0, value, isLittleEndian);
-  return octets;
 }

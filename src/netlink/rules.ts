@@ -21,8 +21,8 @@ import {
   register,
   underMask,
 } from './expressions.ts';
-import { type Attribute, concatenated, encodeText } from './message.ts';
-import { encodeNumber, encodeValue, hostOrder, widths } from './values.ts';
+import { type Attribute, concatenated, encodeText, hostOrder } from './message.ts';
+import { encodeNumber, encodeValue, widths } from './values.ts';
 
 /** NFTA_RULE_ */
 const rule = { expressions: 4, userData: 7 } as const;

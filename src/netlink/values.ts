@@ -31,11 +31,6 @@ export function encodeNumber(type: FieldType, bits: bigint): Uint8Array {
   return type === 'mark' && isLittleEndian ? octets.reverse() : octets;
 }
 
-/** A number of 32 bits in the order of the machine. */
-export function hostOrder(value: number): Uint8Array {
-  return encodeNumber('mark', BigInt(value));
-}
-
 /** Parts of a concatenation each fill up words of four octets; a value that stands alone does not. */
 export function encodeElement(types: readonly FieldType[], element: Element): Uint8Array | undefined {
   const parts = types.map((type, at) => encodeValue(type, element[at] ?? ''));

@@ -183,7 +183,7 @@ function otherFrames(end: 'iifname' | 'oifname', rest: ListRule | undefined): Ke
 }
 
 /**
- * One way leads to the chain behind which the chains of all guests are: whenever one of them comes, kernels before 6.19 follow
+ * One way leads to the chain behind which the chains of all guests are: whenever one of them comes, older kernels follow
  * every way to its end.
  */
 const forward: readonly KernelRule[] = [

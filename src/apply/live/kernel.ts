@@ -1,5 +1,5 @@
-// The kernel's rules: what writes them, but for single guests of the daemon (direct-change.ts). Read by listing our own two tables and our own iptables chains;
-// written by one transaction of one tool, from a file.
+// The kernel's rules, for all but the daemon's changes of single guests (direct-change.ts). Read by listing our own two tables and
+// our own iptables chains; written by one transaction of one tool, from a file.
 
 import { ownChains } from '../../iptables/changes.ts';
 import { parseIptablesSave } from '../../iptables/parse.ts';
