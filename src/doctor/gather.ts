@@ -12,7 +12,7 @@ import { machineClues, networkFacts, ringFacts, ruleFacts, serviceFacts } from '
 import { journalFacts, nflogFacts, processesOf, syslogFacts } from './read-daemons.ts';
 import { rsyslogConfig } from './rsyslog-config.ts';
 
-const timeoutMs = 20_000;
+const timeoutMs = 60_000;
 
 /** @throws HostError 'cannot-ask' when the machine does not answer */
 export async function gather(access: Access): Promise<Facts> {

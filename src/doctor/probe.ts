@@ -11,7 +11,7 @@ import type { Sightings } from './sightings.ts';
 
 /** Seconds; the whole has to stay below five. */
 const lookSeconds = 2;
-const timeoutMs = 20_000;
+const timeoutMs = 60_000;
 
 /** @throws HostError 'cannot-probe' when the machine does not answer */
 export async function probe(access: Access, facts: Facts): Promise<Sightings> {

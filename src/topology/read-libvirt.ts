@@ -12,7 +12,7 @@ import type { Read } from '../yaml/words.ts';
 import { type AgentAddress, parseAgentAddresses } from './agent-table.ts';
 import type { AskedAgents } from './asked-agents.ts';
 import type { LibvirtFacts } from './guests.ts';
-import { type Domain, type Network, parseDomain, parseNetwork } from './libvirt-xml.ts';
+import type { Domain, Network } from './libvirt-xml.ts';
 import { hostSpan } from './live.ts';
 
 export type Libvirt =
@@ -66,6 +66,7 @@ export async function readLibvirt(access: Access, agents: AskedAgents): Promise<
   if ('broken' in defined) return { kind: 'refused', message: defined.broken };
   if ('broken' in nets) return { kind: 'refused', message: nets.broken };
   const domains = await knownDomains(access, defined.texts, agents);
+  const { parseNetwork } = await xmlReader();
   return factsOf({ domains, networks: readAll([...nets.texts.values()], parseNetwork, 'a network') });
 }
 
@@ -120,11 +121,15 @@ function factsOf(known: KnownLibvirt): Libvirt {
   };
 }
 
+/** The library for XML has large tables, and most starts of this program never see a text from libvirt. */
+const xmlReader = () => import('./libvirt-xml.ts');
+
 async function knownDomains(
   access: Access,
   texts: ReadonlyMap<string, string>,
   agents: AskedAgents,
 ): Promise<ReadonlyMap<string, KnownDomain>> {
+  const { parseDomain } = await xmlReader();
   const read = [...texts].map(([one, text]) => ({ one, ...readAll([text], parseDomain, 'a domain') }));
   const asked = read.flatMap(({ values }) => values.filter((domain) => domain.running && isAsked(domain, agents)));
   const said = await agentAddresses(access, asked);

@@ -12,6 +12,7 @@ import { readLoaded } from '../../src/apply/live/kernel.ts';
 import { readPending } from '../../src/apply/live/pending.ts';
 import type { Site } from '../../src/apply/live/site.ts';
 import { readNumbering } from '../../src/apply/live/state.ts';
+import { readStatus } from '../../src/apply/live/status.ts';
 import { type Target, targetOf } from '../../src/apply/target.ts';
 import type { Host } from '../../src/model/host.ts';
 import type { Backend } from '../../src/model/ruleset.ts';
@@ -174,8 +175,13 @@ export class LiveHost {
   }
 
   /** Loaded and confirmed, from this process. */
-  async applyHere(service: string, guests?: Readonly<Record<string, Guest>>): Promise<void> {
-    await applyTarget(this.site, this.target(service, guests), {});
+  async applyHere(service: string, guests?: Readonly<Record<string, Guest>>, backend: Backend = 'nft'): Promise<void> {
+    await applyTarget(this.site, this.target(service, guests, backend), {});
+  }
+
+  /** What `status` would call drift, from this process. */
+  async drift(): Promise<readonly string[]> {
+    return (await readStatus(this.site, hostWith(['g1', 'g2']))).drift.map(({ words }) => words);
   }
 
   /** Milliseconds since 1970 at which the pending change is over. */
