@@ -24,8 +24,15 @@ const fileTimeoutMs = (isAll ? 10 : 60) * 60_000;
 /** Two processors are kept busy by so many files: about half of their time they wait. */
 const lanes = 3;
 
-/** Every program that tests start is the same one: its modules are read and made ready once. */
-const env = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'bridgekeeper-tests'), ...process.env };
+/**
+ * Every program that tests start is the same one: its modules are read and made ready once. Programs of the system come before
+ * others of their names, such as the scripts that choose among several Pythons, ten times as slow as the one they choose.
+ */
+const env = {
+  NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'bridgekeeper-tests'),
+  ...process.env,
+  PATH: [tools, '/usr/sbin', '/usr/bin', '/sbin', '/bin', process.env.PATH].join(delimiter),
+};
 
 const inCi = !['', '0', 'false'].includes(process.env.CI ?? '');
 
@@ -76,6 +83,8 @@ async function runCheck([tool, ...args]: (typeof checks)[number], tally: Tally):
 function tellFile({ file, ms, passed, failures, skips, seen, output, kernelRuns }: FileReport, tally: Tally): void {
   const failed = failures.length;
   tellLine(failed > 0 ? '✖' : passed > 0 ? '✔' : '-', `${file}: ${countsText(passed, failed, skips.length)}`, ms);
+  // in full they come at the end, which a run that is killed does not see
+  for (const { name, text } of failures) console.log(`    ${name}: ${text.trim().split('\n')[0]}`);
   tally.passed += passed;
   tally.failures.push(...failures);
   tally.skips.push(...skips);
