@@ -1,11 +1,13 @@
 // The commands on a real libvirtd, with guests that boot a real kernel: what is planned, set, seen in the picture, and put
 // back to the last byte.
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, type Namespace } from '../support/namespace.ts';
-import { program } from '../support/run-cli.ts';
+import { program as programFile } from '../support/run-cli.ts';
+import { DisplayProgram } from './display-program.ts';
 import { miniGuestFiles, needsMiniGuests } from './guests/mini-guest.ts';
 
 const virsh = ['-q', '-c', 'qemu:///system'];
@@ -13,9 +15,10 @@ const hostile = 'x"; touch pwned; #';
 
 describe('displays of libvirt', { skip: needsLibvirt || needsMiniGuests }, () => {
   let host: Namespace;
+  let program: DisplayProgram;
   let files: string;
 
-  const run = (...argv: readonly string[]) => host.run(process.execPath, [program, 'display', ...argv]);
+  const run = (...argv: readonly string[]) => program.run(argv);
   const dump = async (name: string) =>
     (await mustRun(host, 'virsh', [...virsh, 'dumpxml', name, '--inactive', '--security-info'])).stdout;
 
@@ -42,11 +45,11 @@ describe('displays of libvirt', { skip: needsLibvirt || needsMiniGuests }, () =>
   }
 
   async function startAndWait(name: string): Promise<void> {
-    await host.run('rm', ['-f', '/run/serial']);
+    const serial = `/proc/${host.pid}/root/run/serial`;
+    rmSync(serial, { force: true });
     await mustRun(host, 'virsh', [...virsh, 'start', name]);
-    for (let turn = 0; turn < 300; turn++, await pause(500)) {
-      const { stdout } = await host.run('cat', ['/run/serial']);
-      if (stdout.includes('READY')) return;
+    for (let turn = 0; turn < 600; turn++, await pause(500)) {
+      if (existsSync(serial) && readFileSync(serial, 'latin1').includes('READY')) return;
     }
     assert.fail('the guest did not come up');
   }
@@ -54,11 +57,15 @@ describe('displays of libvirt', { skip: needsLibvirt || needsMiniGuests }, () =>
   before(async () => {
     files = miniGuestFiles();
     host = await freshLibvirt();
+    program = new DisplayProgram(host);
     await define('desk', "<video><model type='qxl' ram='65536' vram='65536' vgamem='16384' heads='1'/></video>");
     await define('dark', "<video><model type='cirrus'/></video>");
     await define(hostile, "<video><model type='virtio' heads='1'/></video>");
   });
-  after(() => host.close());
+  after(async () => {
+    await program?.end();
+    await host?.close();
+  });
 
   test('a guest that does not run: what its next start shows', async () => {
     const { code, stdout, stderr } = await run('inspect', 'desk');
@@ -125,7 +132,7 @@ describe('displays of libvirt', { skip: needsLibvirt || needsMiniGuests }, () =>
 
   test('a definition that somebody changed since is not overwritten', async () => {
     await mustRun(host, process.execPath, [
-      program,
+      programFile,
       'display',
       'set',
       'desk',

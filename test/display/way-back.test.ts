@@ -6,7 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, type Namespace, type Ran } from '../support/namespace.ts';
-import { program, root } from '../support/run-cli.ts';
+import { program as programFile, root } from '../support/run-cli.ts';
+import { DisplayProgram } from './display-program.ts';
 import { DebianGuest } from './guests/debian-guest.ts';
 import { miniGuestFiles, needsMiniGuests } from './guests/mini-guest.ts';
 
@@ -41,13 +42,14 @@ type Trap = { readonly at: string; readonly when: 'before' | 'after'; readonly d
 
 describe('the way back', { skip: needsLibvirt || needsMiniGuests }, () => {
   let host: Namespace;
+  let program: DisplayProgram;
   let guest: DebianGuest;
   let place: string;
 
   const display = (argv: readonly string[], trap?: Trap): Promise<Ran> => {
-    const words = [process.execPath, program, 'display', ...argv];
+    const words = [process.execPath, programFile, 'display', ...argv];
     const state = ['--state', '/run/state'];
-    if (trap === undefined) return host.run(words[0] ?? '', [...words.slice(1), ...state]);
+    if (trap === undefined) return program.run([...argv, ...state]);
     const variables = [`TRAP=${trap.at}`, `TRAP_WHEN=${trap.when}`, `TRAP_DOES=${trap.does}`];
     return host.run('env', ['PATH=/run/trap:/usr/sbin:/usr/bin:/sbin:/bin', ...variables, ...words, ...state]);
   };
@@ -99,6 +101,7 @@ describe('the way back', { skip: needsLibvirt || needsMiniGuests }, () => {
   before(async () => {
     place = miniGuestFiles();
     host = await freshLibvirt();
+    program = new DisplayProgram(host);
     await mustRun(host, 'mkdir', ['/run/trap']);
     await mustRun(host, 'cp', [join(import.meta.dirname, 'guests', 'trap-virsh.sh'), '/run/trap/virsh']);
     await define('web', definition('web', "<video><model type='qxl'/></video>"));
@@ -108,7 +111,10 @@ describe('the way back', { skip: needsLibvirt || needsMiniGuests }, () => {
     await guest.untilAnswering();
     await guest.sh(makeGrub);
   });
-  after(() => host?.close());
+  after(async () => {
+    await program?.end();
+    await host?.close();
+  });
 
   const pair = ['set', 'pair', '--monitor', '1024x768', '--monitor', '1280x960', '--for', 'tty'];
   const web = ['set', 'web', '--monitor', '1920x1080', '--for', 'grub,tty'];
@@ -117,7 +123,7 @@ describe('the way back', { skip: needsLibvirt || needsMiniGuests }, () => {
   test('a password is shown to nobody', async () => {
     const wish = ['plan', 'pair', '--monitor', '1024x768', '--for', 'tty'];
     for (const more of [[], ['-o', 'json']]) {
-      const { code, stdout } = await host.run(process.execPath, [program, 'display', ...wish, ...more]);
+      const { code, stdout } = await host.run(process.execPath, [programFile, 'display', ...wish, ...more]);
       assert.equal(code, 0);
       assert.match(stdout, /1024/);
       assert.doesNotMatch(stdout, /secret/);

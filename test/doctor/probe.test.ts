@@ -4,8 +4,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
+import { decide } from '../../src/doctor/decide.ts';
+import { diagnose } from '../../src/doctor/diagnose.ts';
+import { gather } from '../../src/doctor/gather.ts';
+import { probe } from '../../src/doctor/probe.ts';
 import { removeScript } from '../../src/doctor/probe-script.ts';
-import type { Verdict } from '../../src/doctor/verdict.ts';
+import type { State, Verdict } from '../../src/doctor/verdict.ts';
+import { ended } from '../support/child.ts';
 import { program } from '../support/run-cli.ts';
 import { assertPrompt } from '../support/slowness.ts';
 import { FakeSsh } from '../watch-sources/fake-ssh.ts';
@@ -13,38 +18,67 @@ import { ringSuite, Situation, withJournald, withoutRsyslog } from './situation.
 import { debian12, nftLog } from './situations.ts';
 
 ringSuite('the probe', true, () => {
-  test('kill -9 of the doctor and its shell: the rule is gone within eleven seconds', async (t) => {
-    const on = await situation(t);
-    await debian12(on, 'ReadKMsg=no'); // it looks for as long as it may
-    const doctor = on.start(process.execPath, program, 'doctor', '--probe');
-    const gone = new Promise((resolve) => doctor.on('exit', resolve));
-    await on.until('nft list tables | grep -q bridgekeeper_probe');
-    await on.sh('for p in $(pgrep -f "[d]octor --probe"); do kill -9 $(pgrep -P $p) $p; done');
-    const begun = Date.now();
-    await gone;
-    assert.match(await on.sh('nft list tables'), /bridgekeeper_probe/, 'it was killed in the middle');
-    assert.notEqual(await on.sh(watchdogs), '');
-    await on.until('! nft list tables | grep -q bridgekeeper_probe');
-    const tookMs = Date.now() - begun;
-    assertPrompt(tookMs, 12_000, 'the watchdog');
-    t.diagnostic(`${tookMs} ms`);
-    await on.until(`[ -z "$(${watchdogs})" ]`);
-    assert.match(await on.sh('nft list ruleset'), /RULE 5 -- DENY/, "the user's rule stays");
-  });
-
-  test('a signal to the shell takes the rule away at once', async (t) => {
+  test('where it looks for as long as it may', async (t) => {
     const on = await situation(t);
     await debian12(on, 'ReadKMsg=no');
-    const doctor = on.start(process.execPath, program, 'doctor', '--probe');
-    const gone = new Promise((resolve) => doctor.on('exit', resolve));
-    await on.until('nft list tables | grep -q bridgekeeper_probe');
-    await on.sh('for p in $(pgrep -f "[d]octor --probe"); do kill -TERM $(pgrep -P $p); done');
-    assert.equal(await gone, 2, 'the doctor has no answer then');
-    assert.doesNotMatch(await on.sh('nft list tables'), /bridgekeeper_probe/);
-    const begun = Date.now();
-    await on.until(`! ${watchdogs}`);
-    // by itself it lives for ten seconds
-    assertPrompt(Date.now() - begun, 3_000, 'the watchdog, told to end,');
+    const facts = await gather(on.access());
+
+    await t.test('kill -9 of the doctor and its shell: the rule is gone within eleven seconds', async (t) => {
+      const doctor = on.start(process.execPath, program, 'doctor', '--probe');
+      const gone = ended(doctor);
+      const begun = Date.now();
+      const left = await on.sh(
+        `${isProbing}; for p in $(pgrep -f "[d]octor --probe"); do kill -9 $(pgrep -P $p) $p; done; nft list tables; ${watchdogs}`,
+      );
+      assert.match(left, /bridgekeeper_probe_[\s\S]*^\d+$/m, 'it was killed in the middle');
+      await gone;
+      const killed = Date.now();
+      await on.until('! nft list tables | grep -q bridgekeeper_probe');
+      const tookMs = Date.now() - killed;
+      assertPrompt(tookMs, 12_000, 'the watchdog');
+      t.diagnostic(`${tookMs} ms, after ${killed - begun} ms`);
+      await on.until(`[ -z "$(${watchdogs})" ]`);
+      assert.match(await on.sh('nft list ruleset'), /RULE 5 -- DENY/, "the user's rule stays");
+    });
+
+    await t.test('a signal to the shell takes the rule away at once', async () => {
+      const answer = assert.rejects(
+        probe(on.access(), facts),
+        { code: 'cannot-probe' },
+        'the doctor has no answer then',
+      );
+      await on.sh(`${isProbing}; kill -TERM $(pgrep -f -o "[r]emove=.1; tool=.2")`);
+      await answer;
+      assert.doesNotMatch(await on.sh('nft list tables'), /bridgekeeper_probe/);
+      const begun = Date.now();
+      await on.until(`! ${watchdogs}`);
+      // by itself it lives for ten seconds
+      assertPrompt(Date.now() - begun, 3_000, 'the watchdog, told to end,');
+    });
+
+    await t.test('two doctors at once: neither takes away what the other needs', async () => {
+      const both = await Promise.all([0, 1].map(() => probe(on.access(), facts)));
+      for (const one of both) {
+        assert.deepEqual(
+          [one.unsent, one.counter, one.seen.get('dmesg'), one.seen.get('journal')],
+          [undefined, 1, 1, 0],
+        );
+        assert.deepEqual(rowsOf(decide(facts, one).verdicts, 'broken'), [
+          ['journal', 'broken', 'journald-reads-no-kmsg'],
+        ]);
+        assert.match(one.nonce, /^BKPROBE-[0-9a-f]{12}$/);
+      }
+      assert.equal(new Set(both.map(({ nonce }) => nonce)).size, 2);
+      assert.doesNotMatch(await on.sh('nft list tables'), /bridgekeeper_probe/);
+    });
+
+    await t.test('a ring that shows it once, and has it no more at the next look', async () => {
+      await on.sh('printf %s "$1" >/usr/local/sbin/dmesg; chmod 755 /usr/local/sbin/dmesg', forgetful);
+      const seen = await probe(on.access(), facts);
+      await on.sh('[ -e /run/shown ] && [ -e /run/forgotten ]');
+      assert.equal(seen.seen.get('dmesg'), 1);
+      assert.equal(decide(facts, seen).verdicts.find(({ path }) => path === 'ring')?.state, 'works');
+    });
   });
 
   test('what an earlier probe left is taken away, by nft and by the old iptables', async (t) => {
@@ -56,8 +90,8 @@ ringSuite('the probe', true, () => {
         "iptables-legacy -I OUTPUT 1 -o lo -p udp -j LOG --log-prefix 'BKPROBE-deadbeef '; " +
         "nft 'add table ip bridgekeeper_probe_deadbeef; add table ip mine'",
     );
-    const { code, stdout } = await on.doctor('--probe');
-    assert.equal(code, 0, stdout);
+    const { verdicts } = await diagnose(on.access(), { probe: true });
+    assert.deepEqual(rowsOf(verdicts, 'broken'), []);
     const rules = await on.sh('iptables-legacy-save; nft list tables');
     assert.doesNotMatch(rules, /BKPROBE|bridgekeeper_probe/);
     assert.match(rules, /mine: [\s\S]*table ip mine/);
@@ -77,10 +111,13 @@ ringSuite('the probe', true, () => {
       ['deadbeef', false],
       ['0000000f$(reboot)', false],
     ];
-    for (const [digits] of rows) {
-      if (/^\w+$/.test(digits)) await on.sh('nft add table inet "bridgekeeper_probe_$1"', digits);
-      await on.sh('iptables-legacy -I OUTPUT 1 -o lo -j LOG --log-prefix "[UFW BKPROBE-$1] "', digits.slice(0, 14));
-    }
+    const tables = rows.filter(([digits]) => /^\w+$/.test(digits)).map(([digits]) => digits);
+    await on.sh('for d; do echo "add table inet bridgekeeper_probe_$d"; done | nft -f -', ...tables);
+    const prefixes = rows.map(([digits]) => digits.slice(0, 14));
+    await on.sh(
+      '{ echo "*filter"; for d; do echo "-I OUTPUT 1 -o lo -j LOG --log-prefix \\"[UFW BKPROBE-$d] \\""; done; echo COMMIT; } | iptables-legacy-restore -n',
+      ...prefixes,
+    );
     const begun = performance.now();
     await on.run(
       'sh',
@@ -101,46 +138,14 @@ ringSuite('the probe', true, () => {
     }
   });
 
-  test('two doctors at once: neither takes away what the other needs', async (t) => {
-    const on = await situation(t);
-    await debian12(on, 'ReadKMsg=no'); // each looks for as long as it may
-    const both = await Promise.all([0, 1].map(() => on.doctor('--probe', '-o', 'json')));
-    const nonces = both.map(({ stdout, stderr }) => {
-      const { probe } = JSON.parse(stdout);
-      assert.deepEqual(
-        [probe.unsent, probe.counter, probe.seen.dmesg, probe.seen.journal],
-        [undefined, 1, 1, 0],
-        stderr,
-      );
-      assert.deepEqual(
-        verdictsOf(stdout).filter(([, state]) => state === 'broken'),
-        [['journal', 'broken', 'journald-reads-no-kmsg']],
-      );
-      return probe.nonce;
-    });
-    assert.equal(new Set(nonces).size, 2);
-    for (const nonce of nonces) assert.match(nonce, /^BKPROBE-[0-9a-f]{12}$/);
-    assert.doesNotMatch(await on.sh('nft list tables'), /bridgekeeper_probe/);
-  });
-
-  test('a ring that shows it once, and has it no more at the next look', async (t) => {
-    const on = await situation(t);
-    await debian12(on, 'ReadKMsg=no'); // it looks for as long as it may
-    await on.sh('printf %s "$1" >/usr/local/sbin/dmesg; chmod 755 /usr/local/sbin/dmesg', forgetful);
-    const { stdout } = await on.doctor('--probe', '-o', 'json');
-    await on.sh('[ -e /run/shown ] && [ -e /run/forgotten ]');
-    assert.equal(JSON.parse(stdout).probe.seen.dmesg, 1);
-    assert.equal(verdictsOf(stdout).find(([path]) => path === 'ring')?.[1], 'works');
-  });
-
   test('by ssh: the same answers, the same fix, the same way back', async (t) => {
     const on = await situation(t);
     await debian12(on, 'Storage=none');
     await otherMachine(on);
-    const here = await on.doctor('--probe', '-o', 'json');
+    const here = await diagnose(on.access(), { probe: true });
     const there = await on.doctor('--access', 'ssh:other', '--probe', '-o', 'json');
     assert.equal(there.code, 3, there.stderr);
-    assert.deepEqual(verdictsOf(there.stdout), verdictsOf(here.stdout));
+    assert.deepEqual(verdictsOf(there.stdout), rowsOf(here.verdicts));
     assert.equal(JSON.parse(there.stdout).host, 'other');
     const before = await on.sh('find /etc/systemd -type f -exec sha256sum {} +');
     const fixed = await on.doctor('--access', 'ssh:other', '--fix', 'journald-storage', '--yes');
@@ -193,6 +198,9 @@ function stamp(seconds: number): string {
   return (seconds % 0x10000).toString(16).padStart(4, '0');
 }
 
+/** Until a rule of a probe is there. */
+const isProbing = 'until nft list tables | grep -q bridgekeeper_probe; do sleep 0.1; done';
+
 /** Other words than those of the shell that asks. */
 const watchdogs = 'pgrep -f [b]ridgekeeper-probe';
 
@@ -210,6 +218,14 @@ async function otherMachine(on: Situation): Promise<void> {
   await on.sh('mkdir /run/ssh; printf %s "$1" >/usr/local/sbin/ssh; chmod 755 /usr/local/sbin/ssh', script);
 }
 
-function verdictsOf(stdout: string): readonly (readonly [string, string, string | undefined])[] {
-  return JSON.parse(stdout).paths.map(({ path, state, cause }: Verdict) => [path, state, cause]);
+function verdictsOf(stdout: string): readonly Row[] {
+  return rowsOf(JSON.parse(stdout).paths);
+}
+
+type Row = readonly [string, string, string | undefined];
+
+function rowsOf(verdicts: readonly Verdict[], wanted?: State): readonly Row[] {
+  return verdicts
+    .filter(({ state }) => wanted === undefined || state === wanted)
+    .map(({ path, state, cause }) => [path, state, cause]);
 }

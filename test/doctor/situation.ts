@@ -7,9 +7,9 @@ import type { Readable, Writable } from 'node:stream';
 import { after, before, suite } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { joinLabs, type Membership } from '../../src/lab/registry.ts';
+import type { Access } from '../../src/machine/access.ts';
 import { ended, nextWords } from '../support/child.ts';
 import { program, type Run, root } from '../support/run-cli.ts';
-import { until } from '../support/until.ts';
 import { needsJournald } from '../watch-sources/journald.ts';
 import { lockRing, type RingLock } from '../watch-sources/ring.ts';
 
@@ -98,14 +98,25 @@ export class Situation {
     return this.run(asker, ...words, process.execPath, program, 'doctor', ...args);
   }
 
+  /** For modules that ask a machine; with an asker as for `doctorBy`. */
+  access(asker: readonly string[] = []): Access {
+    const start: Access['start'] = (program, args) =>
+      spawn('nsenter', [...this.#entering, ...asker, program, ...args], {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: { ...process.env, LC_ALL: 'C' },
+      });
+    return { host: '', start };
+  }
+
   /** A process that is the caller's to end; it ends with the situation too. */
   start(program: string, ...args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
     return spawn('nsenter', [...this.#entering, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
-  /** Until the script succeeds. @throws Error after a minute */
-  until(script: string): Promise<void> {
-    return until(async () => (await this.run('sh', '-c', script)).code === 0, script, 100);
+  /** Until the script succeeds, by one shell that looks again and again. @throws Error after a minute */
+  async until(script: string): Promise<void> {
+    const { code } = await this.run('timeout', '60', 'sh', '-c', `until ${script}; do sleep 0.2; done`);
+    if (code !== 0) throw new Error(`it did not come true within a minute: ${script}`);
   }
 
   async end(): Promise<void> {
@@ -121,7 +132,7 @@ export class Situation {
  */
 export function ringSuite(name: string, together: boolean, define: () => void): void {
   // on a busy machine more at once are in each other's way
-  suite(name, { skip: needsSituations, concurrency: together ? 3 : 1 }, () => {
+  suite(name, { skip: needsSituations, concurrency: together ? 2 : 1 }, () => {
     let labs: Membership;
     let lock: RingLock;
     before(async () => {
@@ -140,19 +151,32 @@ export function ringSuite(name: string, together: boolean, define: () => void): 
 
 const detached = 'setsid "$@" </dev/null >/dev/null 2>&1 &';
 
-/** What PID 1 would do on a machine that systemd runs: its word `restart` for the daemons of these tests, and no more. */
+/** journald listens, and has read what was in the ring when it began. */
+const journaldIsReady = '[ -S /run/systemd/journal/socket ] && journalctl --sync 2>/dev/null';
+
+/**
+ * What PID 1 would do on a machine that systemd runs: its word `restart` for the daemons of these tests, and no more. A daemon
+ * is there when it says so: rsyslogd in its log.
+ */
 const systemctl = `#!/bin/sh
 echo "$*" >>/run/systemctl.log
-stop() { for p in $(pidof "$1"); do kill $p; done; while pidof "$1" >/dev/null; do sleep 0.05; done; }
+stop() { for p in $(pidof "$1"); do kill $p; done; while pidof "$1" >/dev/null; do sleep 0.1; done; }
+start() { setsid "$@" </dev/null >/dev/null 2>&1 & }
+until_true() { n=0; while [ $n -lt 300 ] && ! eval "$1"; do n=$((n + 1)); sleep 0.1; done; }
 case "$*" in
-  "restart systemd-journald.service") stop systemd-journald; setsid /lib/systemd/systemd-journald </dev/null >/dev/null 2>&1 & ;;
-  "restart rsyslog.service") stop rsyslogd; rm -f /run/rsyslogd.pid; setsid rsyslogd -n -i /run/rsyslogd.pid </dev/null >/dev/null 2>&1 & ;;
-  "enable --now bridgekeeper-dmesg.service") setsid $(sed -n s/^ExecStart=//p /etc/systemd/system/bridgekeeper-dmesg.service) </dev/null >/dev/null 2>&1 & ;;
+  "restart systemd-journald.service")
+    stop systemd-journald; rm -f /run/systemd/journal/socket
+    start /lib/systemd/systemd-journald; until_true '${journaldIsReady}' ;;
+  "restart rsyslog.service")
+    stop rsyslogd; rm -f /run/rsyslogd.pid; n=$(wc -c </var/log/syslog)
+    start rsyslogd -n -i /run/rsyslogd.pid; until_true '[ $(wc -c </var/log/syslog) -gt $n ]' ;;
+  "enable --now bridgekeeper-dmesg.service")
+    start $(sed -n s/^ExecStart=//p /etc/systemd/system/bridgekeeper-dmesg.service)
+    until_true '[ -s /run/bridgekeeper-dmesg.pid ]' ;;
   "disable --now bridgekeeper-dmesg.service") kill $(cat /run/bridgekeeper-dmesg.pid) ;;
   daemon-reload) ;;
   *) exit 1 ;;
 esac
-sleep 0.5
 `;
 
 /** systemd is this machine's init. */
@@ -170,9 +194,7 @@ export async function withJournald(on: Situation, settings = ''): Promise<void> 
     settings,
   );
   await on.sh(detached, '/lib/systemd/systemd-journald');
-  await on.until('[ -S /run/systemd/journal/socket ]');
-  // it reads the whole ring first
-  await sleep(300);
+  await on.until(journaldIsReady);
 }
 
 /** Debian's own configuration, but for the inputs. */

@@ -23,10 +23,14 @@ export type Case = {
   readonly rows: readonly Row[];
   /** Who asks: a program that runs the doctor, as `capsh --drop=...`. */
   readonly asker?: readonly string[];
-  /** What a person must read. */
+  /** The program itself is asked, as users start it, and not its modules: it comes to the same. */
+  readonly byProgram?: true;
+  /** What a person must read, of the program itself. */
   readonly says?: readonly RegExp[];
   /** It reads /proc/kmsg, or makes the ring go round. */
   readonly alone?: true;
+  /** fixes.test.ts looks at it and then mends it. */
+  readonly isMended?: true;
   /** Why something in it is no real thing. */
   readonly stub?: string;
   /** No fact shows it: without a probe nothing is broken. */
@@ -65,7 +69,7 @@ const neighbour =
   'add rule ip t o log prefix \\"neighbour \\""; bash -c "echo >/dev/udp/192.0.2.9/9"\'';
 
 /** The user's case: a container of a node with an old kernel, Debian 8 with systemd and no syslog daemon. */
-export const oldContainer = async (on: Situation): Promise<void> => {
+const oldContainer = async (on: Situation): Promise<void> => {
   await on.sh(`${oldKmsg}; ${openVz}`);
   await debian12(on);
 };
@@ -101,6 +105,7 @@ export const cases: readonly Case[] = [
   {
     name: 'Debian 12: journald and no syslog daemon',
     health: 'healthy',
+    byProgram: true,
     prepare: (on) => debian12(on),
     rows: [
       ['rules', 'works'],
@@ -193,18 +198,21 @@ export const cases: readonly Case[] = [
   {
     name: 'journald: ReadKMsg=no',
     health: 'broken',
+    isMended: true,
     prepare: (on) => debian12(on, 'ReadKMsg=no'),
     rows: [['journal', 'broken', 'journald-reads-no-kmsg']],
   },
   {
     name: 'journald: Storage=none',
     health: 'broken',
+    isMended: true,
     prepare: (on) => debian12(on, 'Storage=none'),
     rows: [['journal', 'broken', 'journald-stores-nothing']],
   },
   {
     name: 'journald: MaxLevelStore=err, and rules that log as warnings',
     health: 'broken',
+    isMended: true,
     prepare: (on) => debian12(on, 'MaxLevelStore=err'),
     rows: [['journal', 'broken', 'journald-level']],
   },
@@ -226,6 +234,7 @@ export const cases: readonly Case[] = [
   {
     name: 'rsyslog with imuxsock only',
     health: 'broken',
+    isMended: true,
     prepare: async (on) => {
       await withJournald(on);
       await withRsyslog(on, ['imuxsock']);
@@ -267,6 +276,7 @@ export const cases: readonly Case[] = [
   {
     name: 'imklog and imjournal: every line twice',
     health: 'broken',
+    isMended: true,
     alone: true,
     prepare: async (on) => {
       await withJournald(on);
@@ -318,6 +328,7 @@ export const cases: readonly Case[] = [
   {
     name: 'OpenVZ: /dev/kmsg can be opened and not read',
     health: 'broken',
+    isMended: true,
     stub: 'no such kernel runs here: a device whose driver has no read operation either stands for it',
     prepare: oldContainer,
     rows: [
@@ -329,6 +340,7 @@ export const cases: readonly Case[] = [
   {
     name: 'the doctor, and what runs beside it, without CAP_SYSLOG',
     health: 'broken',
+    byProgram: true,
     asker: ['capsh', '--drop=cap_syslog', '--', '-c', 'exec "$@"', 'sh'],
     prepare: (on) => debian12(on),
     rows: [
@@ -339,6 +351,7 @@ export const cases: readonly Case[] = [
   {
     name: 'no logger is bound in this network namespace',
     health: 'broken',
+    isMended: true,
     prepare: async (on) => {
       await debian12(on);
       await on.sh('for f in 2 10; do echo NONE >/proc/sys/net/netfilter/nf_log/$f; done');

@@ -2,15 +2,25 @@
 // other end of a wire, after Debian's ufw loaded them.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { suite, test } from 'node:test';
+import { before, suite, test } from 'node:test';
+import { commandText, enableLines } from '../../src/cli/ufw-text.ts';
+import { addRules, enable, isLockedOut, planEnabling } from '../../src/ufw/enable.ts';
 import { inputRules, tuplesOf } from '../../src/ufw/tuple.ts';
 import { enabling, other, port } from './enabling.ts';
-import { needsUfw } from './ufw-machine.ts';
+import { needsUfw, server } from './ufw-machine.ts';
 
 suite('rules of a user', { skip: needsUfw }, () => {
   const { machine, enableHere, isOn } = enabling();
 
-  /** ufw's own commands before; what the program says; whether the client then comes in by IPv4. */
+  const ways = [
+    [port, 4],
+    [port, 6],
+    [other, 4],
+  ] as const;
+
+  before(() => machine.openSession(port, server[4]));
+
+  /** ufw's own commands before; 0, or 5 where the program refuses; what it says; whether the client then comes in by IPv4. */
   const rows: readonly (readonly [
     name: string,
     commands: readonly string[],
@@ -84,18 +94,15 @@ suite('rules of a user', { skip: needsUfw }, () => {
 
   for (const [name, commands, wanted, says, comesIn] of rows) {
     test(`${name}: ${wanted === 0 ? 'turned on' : 'refused'}, and the kernel agrees`, async () => {
-      for (const command of commands) machine.inServer('ufw', command.split(' '));
-      try {
-        const { code, stdout, stderr } = await enableHere('--confirm', '30s');
-        assert.equal(code, wanted, stdout + stderr);
-        assert.match(stdout + stderr, says);
-        assert.equal(isOn(), wanted === 0);
-        // what we refuse is tried without us
-        if (wanted === 5) machine.inServer('ufw', ['--force', 'enable']);
-        assert.equal(await machine.reaches(port, 4), comesIn);
-      } finally {
-        machine.inServer('ufw', ['default', 'deny', 'incoming']);
-      }
+      machine.ufw(...commands);
+      const plan = await planEnabling(machine.access);
+      assert.match([...enableLines(plan), ...plan.missing.map(commandText)].join('\n'), says);
+      assert.equal(isLockedOut(plan.judged), wanted === 5);
+      // what we refuse is tried without us
+      if (wanted === 5) machine.ufw('--force enable');
+      else await enable(machine.access, plan, undefined);
+      assert.equal(isOn(), true);
+      assert.equal(await machine.reaches(port, 4), comesIn);
     });
   }
 
@@ -106,11 +113,13 @@ suite('rules of a user', { skip: needsUfw }, () => {
     ['allow from 10.99.0.3'],
   ]) {
     test(`${commands.join(', ')}: --allow-ssh opens it all the same`, async () => {
-      for (const command of commands) machine.inServer('ufw', command.split(' '));
-      const { code, stdout, stderr } = await enableHere('--allow-ssh', '--confirm', '30s');
-      assert.equal(code, 0, stdout + stderr);
-      assert.deepEqual([await machine.reaches(port, 4), await machine.reaches(port, 6)], [true, true]);
-      assert.equal(await machine.reaches(other, 4), false);
+      machine.ufw(...commands);
+      const closed = await planEnabling(machine.access);
+      assert.equal(isLockedOut(closed.judged), true);
+      const plan = await addRules(machine.access, closed);
+      assert.equal(isLockedOut(plan.judged), false);
+      await enable(machine.access, plan, undefined);
+      assert.deepEqual(await machine.reachesAll(ways), [true, true, false]);
     });
   }
 
@@ -121,13 +130,11 @@ suite('rules of a user', { skip: needsUfw }, () => {
     machine.inServer('mount', ['--bind', legacy, '/usr/sbin/xtables-nft-multi']);
     try {
       assert.match(machine.inServer('iptables', ['--version']), /legacy/);
-      const refused = await enableHere();
-      assert.equal(refused.code, 5, refused.stderr);
+      assert.equal(isLockedOut((await planEnabling(machine.access)).judged), true);
       const { code, stdout, stderr } = await enableHere('--allow-ssh', '--confirm', '30s');
       assert.equal(code, 0, stderr);
       assert.match(stdout, /read back from the kernel: IPv4 and IPv6$/m);
-      const reached = [await machine.reaches(port, 4), await machine.reaches(port, 6), await machine.reaches(other, 4)];
-      assert.deepEqual(reached, [true, true, false]);
+      assert.deepEqual(await machine.reachesAll(ways), [true, true, false]);
       machine.inServer('ufw', ['disable']);
     } finally {
       machine.inServer('umount', ['/usr/sbin/xtables-nft-multi']);
@@ -151,7 +158,7 @@ suite('rules of a user', { skip: needsUfw }, () => {
       'route allow proto tcp from any to any port 22',
       'allow out 53/udp',
     ];
-    for (const command of commands) machine.inServer('ufw', command.split(' '));
+    machine.ufw(...commands);
     for (const [family, file] of [
       [4, '/etc/ufw/user.rules'],
       [6, '/etc/ufw/user6.rules'],

@@ -51,6 +51,39 @@ const setup = [
   'echo ready; exec cat',
 ].join('\n');
 
+/** Debian's, which ufw runs by too; another one on PATH may be a script of some version manager. */
+const python = '/usr/bin/python3';
+
+const ufwCommands = `
+import runpy, sys
+for command in sys.argv[1:]:
+    sys.argv = ["ufw", *command.split()]
+    try:
+        runpy.run_path("/usr/sbin/ufw", run_name="__main__")
+    except SystemExit as end:
+        if end.code: raise
+`;
+
+/** Each answer is a line, in the order of the questions; nobody waits for longer than for the others. */
+const connect = `
+import socket, sys, threading
+source = (sys.argv[1], 0) if sys.argv[1] else None
+answers = {}
+def ask(way):
+    address, port = way.split()
+    try:
+        socket.create_connection((address, int(port)), timeout=1, source_address=source)
+        answers[way] = "yes"
+    except OSError:
+        answers[way] = "no"
+threads = [threading.Thread(target=ask, args=(way,)) for way in sys.argv[2:]]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+for way in sys.argv[2:]: print(answers[way])
+`;
+
+export type Way = readonly [port: number, family: 4 | 6];
+
 type Holder = ChildProcessByStdio<Writable, Readable, null>;
 
 export class UfwMachine {
@@ -93,6 +126,7 @@ export class UfwMachine {
       copyFileSync(join('/usr/share/ufw/iptables', name), this.path(`/etc/ufw/${name}`));
     }
     copyFileSync('/usr/share/ufw/ufw.conf', this.path('/etc/ufw/ufw.conf'));
+    copyFileSync('/etc/default/ufw', this.path('/etc/default/ufw'));
   }
 
   async #hold(name: string): Promise<void> {
@@ -123,10 +157,8 @@ export class UfwMachine {
       [one, server],
       [two, client],
     ] as const) {
-      const inside = ['-t', `${pid}`, '-n', 'ip'];
-      execFileSync('nsenter', [...inside, 'addr', 'add', `${ips[4]}/24`, 'dev', 'wire']);
-      execFileSync('nsenter', [...inside, 'addr', 'add', `${ips[6]}/64`, 'dev', 'wire', 'nodad']);
-      execFileSync('nsenter', [...inside, 'link', 'set', 'wire', 'up']);
+      const input = `addr add ${ips[4]}/24 dev wire\naddr add ${ips[6]}/64 dev wire nodad\nlink set wire up\n`;
+      execFileSync('nsenter', ['-t', `${pid}`, '-n', 'ip', '-batch', '-'], { input });
     }
   }
 
@@ -205,10 +237,16 @@ export class UfwMachine {
     });
   }
 
+  /** Commands of ufw's, one after the other in one Python: to start one takes longer than what they do. */
+  ufw(...commands: readonly string[]): void {
+    this.inServer(python, ['-c', ufwCommands, ...commands]);
+  }
+
   /** The server, for functions that ask a machine. */
   get access(): Access {
+    const env = { ...process.env, SSH_CONNECTION: '' };
     const start: Access['start'] = (name, args) =>
-      spawn('nsenter', [...this.#enter(0), name, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+      spawn('nsenter', [...this.#enter(0), name, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env });
     return { host: '', start };
   }
 
@@ -266,8 +304,10 @@ export class UfwMachine {
     this.inServer('sh', ['-c', `for p in iptables ip6tables; do printf '${empty}' | $p-restore || exit 1; done`]);
   }
 
+  /** As `ufw status` finds it out (get_status in its backend_iptables.py), without Python; off in both families, or on. */
   isOn(): boolean {
-    return /^Status: active/.test(this.inServer('ufw', ['status']));
+    const asked = 'iptables -L ufw-user-input -n || [ $? -eq 1 ]; ip6tables -L ufw6-user-input -n || [ $? -eq 1 ]';
+    return this.inServer('sh', ['-ec', `exec 2>/dev/null; ${asked}`]) !== '';
   }
 
   removeFile(file: string): void {
@@ -281,11 +321,23 @@ export class UfwMachine {
 
   /** For a shell. */
   cliWords(argv: readonly string[]): string {
-    return [`BRIDGEKEEPER_STATE=${join(this.directory, 'state')}`, process.execPath, program, ...argv].join(' ');
+    const state = `BRIDGEKEEPER_STATE=${join(this.directory, 'state')}`;
+    // sshd passes nothing on
+    const cache = process.env.NODE_COMPILE_CACHE;
+    const variables = cache === undefined ? [state] : [state, `NODE_COMPILE_CACHE=${cache}`];
+    return [...variables, process.execPath, program, ...argv].join(' ');
   }
 
   bySession(port: number, address: string, command: string): Promise<Run> {
     return this.run('client', ['ssh', '-o', 'BatchMode=yes', '-p', `${port}`, `root@${address}`, command]);
+  }
+
+  /** Somebody comes from the client by SSH, and stays. */
+  async openSession(port: number, address: string): Promise<void> {
+    const words = ['ssh', '-o', 'BatchMode=yes', '-p', `${port}`, `root@${address}`, 'echo; exec cat'];
+    const session = spawn('nsenter', [...this.#enter(1), ...words], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#children.push(session);
+    await nextWords(session);
   }
 
   /** Our program on the client, which reaches the server by SSH. */
@@ -317,7 +369,7 @@ export class UfwMachine {
     });
     this.#children.push(daemon);
     const port = Number(lines.find((line) => line.startsWith('Port '))?.slice(5));
-    await until(() => this.listens(port), `somebody listens on port ${port}`, 50);
+    await until(() => this.listens(port), `somebody listens on port ${port}`, 100);
     return port;
   }
 
@@ -329,19 +381,24 @@ export class UfwMachine {
     }
   }
 
+  /** In either family. */
   listens(port: number): boolean {
-    return this.inServer('ss', ['-Hltn', `sport = :${port}`]).trim() !== '';
+    const place = `:${port.toString(16).toUpperCase().padStart(4, '0')} `;
+    const files = ['tcp', 'tcp6'].map((file) => readFileSync(`/proc/${this.#holders[0]?.pid}/net/${file}`, 'latin1'));
+    return files.some((text) => text.split('\n').some((line) => line.includes(place) && / 0A /.test(line)));
   }
 
-  /** Whether a new connection comes through, from the client by its address of this family. */
+  /** Whether new connections come through, from the client by its addresses of these families. */
+  async reachesAll(ways: readonly Way[], from = ''): Promise<readonly boolean[]> {
+    const argv = [python, '-c', connect, from, ...ways.map(([port, family]) => `${server[family]} ${port}`)];
+    const { stdout } = await this.run('client', argv);
+    const answers = stdout.trim().split('\n');
+    assert.equal(answers.length, ways.length, stdout);
+    return answers.map((answer) => answer === 'yes');
+  }
+
   async reaches(port: number, family: 4 | 6, from?: string): Promise<boolean> {
-    const script = [
-      'import socket, sys',
-      'target, port, source = sys.argv[1], int(sys.argv[2]), sys.argv[3]',
-      's = socket.create_connection((target, port), timeout=1, source_address=(source, 0) if source else None)',
-    ].join('\n');
-    const argv = ['python3', '-c', script, server[family], `${port}`, from ?? ''];
-    return (await this.run('client', argv)).code === 0;
+    return (await this.reachesAll([[port, family]], from)).every((comesIn) => comesIn);
   }
 
   /** A plain listener on all addresses, which is no sshd. */
@@ -349,10 +406,13 @@ export class UfwMachine {
     const script = [
       'import socket, time',
       's = socket.create_server(("::", %d), family=socket.AF_INET6, dualstack_ipv6=True)'.replace('%d', `${port}`),
-      'time.sleep(600)',
+      'print(flush=True)',
+      'time.sleep(6000)',
     ].join('\n');
-    this.#children.push(spawn('nsenter', [...this.#enter(0), 'python3', '-c', script], { stdio: 'inherit' }));
-    await until(() => this.listens(port), `somebody listens on port ${port}`, 50);
+    const argv = [...this.#enter(0), python, '-c', script];
+    const listener = spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#children.push(listener);
+    await nextWords(listener);
   }
 
   async end(): Promise<void> {

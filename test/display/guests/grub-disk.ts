@@ -31,7 +31,7 @@ export type Menu = {
   readonly memoryKib: number;
 };
 
-/** @throws Error when GRUB does not come up within three minutes */
+/** @throws Error when GRUB does not come up within five minutes */
 export async function bootMenu(device: string, gfxmode: string, firmware: Firmware = 'bios'): Promise<Menu> {
   const folder = mkdtempSync(join(tmpdir(), 'bridgekeeper-grub-'));
   execFileSync(join(import.meta.dirname, 'build-grub-disk.sh'), [folder, gfxmode, firmware]);
@@ -74,7 +74,7 @@ function uefiWords(folder: string): readonly string[] {
 }
 
 async function untilReady(file: string): Promise<string> {
-  for (const deadline = Date.now() + 180_000; Date.now() < deadline; await pause(100)) {
+  for (const deadline = Date.now() + 300_000; Date.now() < deadline; await pause(100)) {
     const text = existsSync(file) ? readFileSync(file, 'latin1') : '';
     if (text.includes('READY')) return text;
   }

@@ -70,7 +70,7 @@ export class MiniGuest {
     this.#end = end;
   }
 
-  /** @throws Error when it does not come up within three minutes, with what it said */
+  /** @throws Error when it does not come up within five minutes, with what it said */
   static async boot(machine: Machine): Promise<MiniGuest> {
     const { devices, kernelArgs = [], memoryMb = 256, unpacks = false, withAgent = false } = machine;
     const place = miniGuestFiles();
@@ -120,7 +120,7 @@ export class MiniGuest {
 }
 
 async function untilReady(file: string, isGone: () => boolean): Promise<string> {
-  for (const deadline = Date.now() + 180_000; Date.now() < deadline; await pause(100)) {
+  for (const deadline = Date.now() + 300_000; Date.now() < deadline; await pause(100)) {
     const text = readText(file);
     if (text.includes('READY\n')) return text;
     if (isGone()) break;
