@@ -4,10 +4,12 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import type { LiveHost } from '../apply/live-host.ts';
 import { ended } from './child.ts';
 import type { Ran } from './namespace.ts';
+
+/** A test, or its whole file: the process ends with it. */
+type Owner = { readonly after: (end: () => Promise<void>) => void };
 
 export class Resident {
   readonly #child: ChildProcess;
@@ -20,7 +22,7 @@ export class Resident {
   }
 
   /** `way` are the words before the program, which enter a namespace; `always` is added to every command. */
-  static start(t: TestContext, way: readonly string[], always: readonly string[] = []): Resident {
+  static start(t: Owner, way: readonly string[], always: readonly string[] = []): Resident {
     const [file = '', ...args] = [...way, process.execPath, join(import.meta.dirname, 'resident-program.ts')];
     const { SSH_CONNECTION: _ssh, BRIDGEKEEPER_STATE: _state, ...env } = process.env;
     const child = spawn(file, args, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -29,7 +31,7 @@ export class Resident {
     return resident;
   }
 
-  static on(t: TestContext, { namespace, state }: LiveHost): Resident {
+  static on(t: Owner, { namespace, state }: LiveHost): Resident {
     return Resident.start(t, ['nsenter', '-n', '-t', String(namespace.pid), '--'], ['--state', state]);
   }
 
