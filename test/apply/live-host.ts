@@ -164,11 +164,16 @@ export class LiveHost {
   }
 
   /** What the policy wants of this host, without the program's command line. */
-  target(service: string, guests?: Readonly<Record<string, Guest>>, backend: Backend = 'nft'): Target {
+  target(
+    service: string,
+    guests?: Readonly<Record<string, Guest>>,
+    backend: Backend = 'nft',
+    ports: readonly string[] = ['g1', 'g2'],
+  ): Target {
     const text = policyText(service, guests);
     const policy = parsePolicy(text, 'policy.yaml').value;
     assert.ok(policy);
-    const intent = { policy, policyText: text, host: hostWith(['g1', 'g2']), backend, arp: 'bound' } as const;
+    const intent = { policy, policyText: text, host: hostWith(ports), backend, arp: 'bound' } as const;
     const target = targetOf(intent, readNumbering(this.state)).value;
     assert.ok(target);
     return target;

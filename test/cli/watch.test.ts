@@ -3,15 +3,19 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ended } from '../support/child.ts';
 import { exampleTexts } from '../support/compiled.ts';
+import { Resident } from '../support/resident.ts';
 import { freshDirectory, program, runCli, runProgram } from '../support/run-cli.ts';
 import { goldenText } from '../yaml/golden.ts';
 
 const log = goldenText('logs/bridge-host-journal.log');
 const [firstLine = ''] = log.split('\n');
+/** For commands that read nothing and end at once. */
+const resident = Resident.start({ after }, []);
+
 const needsRoot = process.getuid?.() === 0 ? false : 'a mount namespace needs root';
 
 test('of the usual files that are not there one line tells, and they are followed when they come', {
@@ -39,7 +43,7 @@ test('of the usual files that are not there one line tells, and they are followe
   assert.match(said.out, /LATE 16/);
 });
 
-test('what is no file is refused at once, with what to do instead', async (t) => {
+test('what is no file is refused at once, with what to do instead', { timeout: 60_000 }, async (t) => {
   const directory = freshDirectory(t);
   const [folder, pipe] = [join(directory, 'folder'), join(directory, 'pipe')];
   mkdirSync(folder);
@@ -53,7 +57,7 @@ test('what is no file is refused at once, with what to do instead', async (t) =>
     ['/dev/kmsg', /'\/dev\/kmsg' is a device: the source is named kmsg$/m],
   ];
   for (const [name, words] of rows) {
-    const run = await runProgram('timeout', ['20', process.execPath, program, 'watch', name, '--no-store']);
+    const run = await resident.run(['watch', name, '--no-store']);
     assert.deepEqual([run.code, run.stdout], [2, ''], `${name}: ${run.stderr}`);
     assert.match(run.stderr, words);
   }
@@ -78,7 +82,7 @@ test('a file that becomes a pipe keeps nobody waiting', async (t) => {
 
 test('--state without a name is refused; an empty BRIDGEKEEPER_STATE is none', async (t) => {
   for (const argv of [['watch', '-', '--store'], ['events'], ['doctor', '--undo'], ['ufw', 'check', '--undo']]) {
-    const run = await runCli([...argv, '--state', '']);
+    const run = await resident.run([...argv, '--state', '']);
     assert.deepEqual([run.code, run.stdout], [2, ''], run.stderr);
     assert.match(run.stderr, /^bridgekeeper: --state wants the name of a directory$/m);
   }
@@ -104,7 +108,7 @@ test('a reader that has seen enough ends it quietly, with 0, and the store can b
     assert.match(stdout, /code 0/);
     assert.doesNotMatch(stdout + stderr, /EPIPE|\n\s+at /);
   }
-  const kept = await runCli(['events', '--state', state, '-o', 'csv']);
+  const kept = await resident.run(['events', '--state', state, '-o', 'csv']);
   assert.equal(kept.code, 0);
   assert.ok(kept.stdout.split('\n').length > 2);
 });
@@ -124,7 +128,7 @@ test('an event has one form: as it comes, as it is kept, and as another one show
   const second = await runCli(['watch', '-', '--store', ...json], { input: end });
   for (let waited = 0; waited < 600 && shown.trimEnd().split('\n').length < 14; waited++) await sleep(100);
   following.kill('SIGINT');
-  const kept = await runCli(['events', ...json]);
+  const kept = await resident.run(['events', ...json]);
   const events = (text: string): readonly Record<string, unknown>[] =>
     text
       .trimEnd()

@@ -31,6 +31,10 @@ const rows: readonly (readonly [what: string, text: string, changed: string])[] 
   ['something else', 'Dump terminated\n', 'any'],
 ];
 
+/** BRIDGEKEEPER_FULL=1 for more of them. */
+const isFull = process.env.BRIDGEKEEPER_FULL === '1';
+const rounds = isFull ? { ip: 300, netlink: 200 } : { ip: 100, netlink: 100 };
+
 suite('devices that changed', () => {
   for (const [what, text, wanted] of rows) {
     test(`${what}: ${wanted === '' ? 'none' : wanted}`, () => {
@@ -59,15 +63,15 @@ suite('devices that changed', () => {
       skip: needsRoot,
     }, (t) => {
       const program = join(import.meta.dirname, 'changes-in-namespace.ts');
-      const rounds = way === 'ip' ? '300' : '200';
-      const argv = ['-n', process.execPath, program, process.env.SEED ?? '1', rounds, way];
-      const printed = execFileSync('unshare', argv, { encoding: 'utf8', timeout: 240_000 });
+      const argv = ['-n', process.execPath, program, process.env.SEED ?? '1', String(rounds[way]), way];
+      const printed = execFileSync('unshare', argv, { encoding: 'utf8', timeout: 900_000 });
       const { some, all, quick, taps, done, kinds } = JSON.parse(printed);
       t.diagnostic(JSON.stringify({ some, all, quick, taps }));
       const missing = kinds.filter((kind: string) => !(kind in done));
       assert.deepEqual(missing, [], 'everything happened');
-      assert.ok(some > 50 && all > 20, `${some} times some were asked, ${all} times all`);
-      if (way === 'netlink') assert.ok(quick > 25 && taps > 20, `${quick} times without ip, ${taps} taps`);
+      const most = rounds[way];
+      assert.ok(some > most / 4 && all > most / 10, `${some} times some were asked, ${all} times all`);
+      if (way === 'netlink') assert.ok(quick > most / 8 && taps > most / 10, `${quick} times without ip, ${taps} taps`);
       else assert.equal(quick, 0);
     });
   }

@@ -1,30 +1,46 @@
 // A check of our rules that takes long, and events while it runs: they are served at once, what they load makes the check
 // one in vain, and however many there are, what somebody changed is put right.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { applyTarget } from '../../src/apply/live/apply.ts';
 import type { Checked } from '../../src/follow/aside-work.ts';
 import { CheckBeside } from '../../src/follow/check-beside.ts';
 import { LiveHost } from '../apply/live-host.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { until } from '../support/until.ts';
 import { type Heard, Serving } from './serving.ts';
 
-const slowSeconds = 6;
-
-/** As a large host is: our table takes its time to be listed. */
+/** As a large host is: our table takes its time to be listed, as many seconds as `slow` says, or for as long as it says 'held'. */
 function slowEnv(host: LiveHost): NodeJS.ProcessEnv {
   const directory = join(host.directory, 'bin');
   mkdirSync(directory);
   const script = `#!/bin/sh
-case "$*" in *'list table bridge bk') [ ! -e ${host.directory}/slow ] || { echo >>${host.directory}/lists; sleep ${slowSeconds}; } ;; esac
+case "$*" in *'list table bridge bk')
+  how=$(cat ${host.directory}/slow 2>/dev/null) && echo >>${host.directory}/lists
+  case $how in
+  held) while [ -e ${host.directory}/slow ]; do sleep 0.2; done ;;
+  ?*) sleep $how ;;
+  esac ;;
+esac
 exec /usr/sbin/nft "$@"
 `;
   writeFileSync(join(directory, 'nft'), script);
   chmodSync(join(directory, 'nft'), 0o755);
   return { ...process.env, PATH: `${directory}:${process.env.PATH}` };
 }
+
+/** From now on; and until the check that this leads to has begun. */
+async function slowed(host: LiveHost, how: string, cause: () => Promise<unknown>): Promise<void> {
+  host.file('slow', how);
+  rmSync(join(host.directory, 'lists'), { force: true });
+  await cause();
+  await until(() => existsSync(join(host.directory, 'lists')), 'a check began');
+}
+
+const released = (host: LiveHost): void => rmSync(join(host.directory, 'slow'));
 
 const ports = ['g1', 'g2', 'g3', 'g4', 'g5'];
 
@@ -41,13 +57,11 @@ type Slow = { readonly host: LiveHost; readonly serving: Serving; readonly right
 async function slow(t: TestContext, many = ports.length): Promise<Slow> {
   const host = await LiveHost.build(ports.slice(0, many));
   t.after(() => host.close());
-  const policy = host.policy('ssh', Object.fromEntries(Object.entries(guests).slice(0, many)));
-  await host.mustRun(['apply', '--policy', policy, '--no-confirm']);
-  const serving = await Serving.start(host.argv(['serve', '--policy', policy]), slowEnv(host));
+  const some = Object.fromEntries(Object.entries(guests).slice(0, many));
+  await applyTarget(host.site, host.target('ssh', some, 'nft', ports.slice(0, many)), {});
+  const serving = await Serving.start(host.argv(['serve', '--policy', host.policy('ssh', some)]), slowEnv(host));
   t.after(() => serving.end());
-  const right = await host.digest();
-  host.file('slow', '');
-  return { host, serving, right };
+  return { host, serving, right: await host.digest() };
 }
 
 const gone = ({ namespace }: LiveHost, port = 'g5') => mustRun(namespace, 'ip', ['link', 'del', port]);
@@ -58,67 +72,70 @@ const isRestored = ({ kind, words }: Heard): boolean =>
   kind === 'drift' && /chain mine .* added by somebody/.test(words);
 
 suite('a check that takes long', { skip: needsRoot }, () => {
-  test('a guest that goes and one that comes meanwhile wait for nothing; then what was changed is put right', async (t) => {
+  test('beside guests of which each is a step', async (t) => {
     const { host, serving, right } = await slow(t);
-    const from = serving.heard.length;
-    await added(host);
-    await sleep(1_000); // the check runs
-    const { ms: going } = await serving.after(
-      () => gone(host),
-      ({ words }) => words === 'port g5 of br0 is no longer there',
-    );
-    const { ms: coming } = await serving.after(
-      () => back(host),
-      ({ words }) => /^port g5 of br0 is new/.test(words),
-    );
-    t.diagnostic(`${going} and ${coming} ms`);
-    assert.equal(serving.heard.slice(from).some(isRestored), false, 'the check was not over');
-    await serving.until(isRestored, 60_000, from);
-    assert.equal(await host.digest(), right);
-    await sleep(1_000);
-    assert.equal(serving.heard.slice(from).filter(({ kind }) => kind === 'drift').length, 1, 'it is said once');
-    assert.equal((await host.run(['status'])).code, 0);
-  });
 
-  test('a guest that comes and goes all the time does not keep it from being put right', async (t) => {
-    const { host, serving, right } = await slow(t);
-    const from = serving.heard.length;
-    await added(host);
-    for (let turn = 0; turn < 60 && !serving.heard.slice(from).some(isRestored); turn++) {
-      await gone(host);
-      await sleep(500);
-      await back(host);
-      await sleep(500);
-    }
-    await serving.until(isRestored, 1, from);
-    await serving.until(({ words }) => /^port g5 of br0 is new/.test(words), 60_000, from);
-    await sleep(2_000);
-    assert.equal(await host.digest(), right);
+    await t.test('one that goes and one that comes wait for nothing; then what was changed is put right', async (t) => {
+      const from = serving.heard.length;
+      await slowed(host, 'held', () => added(host));
+      const { ms: going } = await serving.after(
+        () => gone(host),
+        ({ words }) => words === 'port g5 of br0 is no longer there',
+      );
+      const { ms: coming } = await serving.after(
+        () => back(host),
+        ({ words }) => /^port g5 of br0 is new/.test(words),
+      );
+      t.diagnostic(`${going} and ${coming} ms`);
+      assert.equal(serving.heard.slice(from).some(isRestored), false, 'the check was not over');
+      released(host);
+      await serving.until(isRestored, 60_000, from);
+      assert.equal(await host.digest(), right);
+      await sleep(1_000);
+      assert.equal(serving.heard.slice(from).filter(({ kind }) => kind === 'drift').length, 1, 'it is said once');
+      assert.equal((await host.run(['status'])).code, 0);
+    });
+
+    await t.test('one that comes and goes all the time does not keep it from being put right', async () => {
+      const from = serving.heard.length;
+      await slowed(host, '3', () => added(host));
+      for (let turn = 0; turn < 60 && !serving.heard.slice(from).some(isRestored); turn++) {
+        await gone(host);
+        await sleep(500);
+        await back(host);
+        await sleep(500);
+      }
+      await serving.until(isRestored, 1, from);
+      await serving.until(({ words }) => /^port g5 of br0 is new/.test(words), 60_000, from);
+      released(host);
+      await until(async () => (await host.digest()) === right, 'the rules are as they were', 500);
+    });
+
+    await t.test('nothing changed: nothing is said, and a daemon that is told to end does', async () => {
+      const nothing = 'add chain bridge bk mine\ndelete chain bridge bk mine\n';
+      const from = serving.heard.length;
+      await slowed(host, '3', () => mustRun(host.namespace, 'nft', ['-f', '-'], nothing));
+      assert.equal(await serving.end(), 0);
+      assert.deepEqual(
+        serving.heard.slice(from).map(({ kind }) => kind),
+        ['ended'],
+      );
+    });
   });
 
   test('what asks for everything to be made anew waits for the check: it would hide what somebody changed', async (t) => {
     const { host, serving } = await slow(t, 2);
     const from = serving.heard.length;
-    await added(host);
-    await sleep(1_000);
+    await slowed(host, 'held', () => added(host));
     await gone(host, 'g2');
+    await sleep(1_000);
+    assert.deepEqual(serving.heard.slice(from), [], 'it waits');
+    released(host);
     await serving.until(isRestored, 60_000, from);
     await serving.until(({ words }) => words === 'port g2 of br0 is no longer there', 60_000, from);
     const { stdout } = await mustRun(host.namespace, 'nft', ['list', 'chains']);
     assert.doesNotMatch(stdout, /chain mine/);
     assert.equal(serving.stderr, '');
-  });
-
-  test('nothing changed: nothing is said, and a daemon that is told to end does', async (t) => {
-    const { host, serving } = await slow(t);
-    const from = serving.heard.length;
-    await mustRun(host.namespace, 'nft', ['-f', '-'], 'add chain bridge bk mine\ndelete chain bridge bk mine\n');
-    await sleep(1_000);
-    assert.equal(await serving.end(), 0);
-    assert.deepEqual(
-      serving.heard.slice(from).map(({ kind }) => kind),
-      ['ended'],
-    );
   });
 });
 

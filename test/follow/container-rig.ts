@@ -148,7 +148,7 @@ export class ContainerRig {
   }
 
   async #started(container: Container, args: readonly string[]): Promise<() => Promise<Record<string, unknown>>> {
-    const [file = '', ...rest] = this.argv(['ip', 'netns', 'exec', container, 'python3', ...args]);
+    const [file = '', ...rest] = this.argv(['ip', 'netns', 'exec', container, '/usr/bin/python3', ...args]);
     const child: ChildProcessWithoutNullStreams = spawn(file, rest);
     let said = '';
     child.stderr.on('data', (chunk) => {

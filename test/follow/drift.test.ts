@@ -1,27 +1,35 @@
 // What somebody else does to the rules, the switches and the bridges: noticed within two seconds, put right or reported, and
 // recorded; with `restore-drift: false` only reported, and `status` ends with 6.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, type TestContext, test } from 'node:test';
+import { after, before, suite, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveHost, policyText } from '../apply/live-host.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { Resident } from '../support/resident.ts';
 import { until } from '../support/until.ts';
 import { type Heard, Serving } from './serving.ts';
 
-type Served = { readonly host: LiveHost; readonly serving: Serving; readonly right: string };
+type Served = {
+  readonly host: LiveHost;
+  /** For commands that only look or prepare. */
+  readonly resident: Resident;
+  readonly serving: Serving;
+  readonly right: string;
+};
 
 async function served(t: TestContext, how: 'restoring' | 'reporting', backend = 'nft'): Promise<Served> {
   const host = await LiveHost.build();
   t.after(() => host.close());
   const words = how === 'restoring' ? '' : 'restore-drift: false\n';
   const policy = host.file('policy.yaml', `${policyText('ssh')}${words}`);
-  await host.mustRun(['apply', '--policy', policy, '--no-confirm', '--backend', backend]);
+  const resident = Resident.on(t, host);
+  await resident.mustRun(['apply', '--policy', policy, '--no-confirm', '--backend', backend]);
   const serving = await Serving.start(host.argv(['serve', '--policy', policy]));
   t.after(() => serving.end());
-  return { host, serving, right: await host.digest() };
+  return { host, resident, serving, right: await host.digest() };
 }
 
 /** As Docker does it when it starts, in short. */
@@ -133,46 +141,123 @@ function recordsOf(text: string): readonly Recorded[] {
     .map((line) => JSON.parse(line));
 }
 
-suite('drift', { skip: needsRoot }, () => {
+const isPort9 = ({ kind, words }: Heard): boolean => kind !== 'fault' && words.includes('port g9 ');
+
+const port9 = (host: LiveHost) => mustRun(host.namespace, 'ip', ['-batch', '-'], host.portLines('g9').join('\n'));
+
+/** Each on the host that the ones before have left. */
+suite('drift', { skip: needsRoot, concurrency: 2 }, () => {
   test('is put right within two seconds, and recorded', async (t) => {
-    const { host, serving, right } = await served(t, 'restoring');
+    const { host, resident, serving, right } = await served(t, 'restoring');
     for (const { what, act, words } of [...own, ...ofPresence]) {
       await t.test(what, async (t) => {
         const { ms } = await serving.after(() => act(host), isDrift(words, 'restored'));
         t.diagnostic(`${ms} ms`);
         assert.equal(await host.digest(), right);
         assert.ok(recorded(host).some((one) => one.kind === 'drift' && words.test(one.words)));
-        const { code, stdout } = await host.run(['status', '-o', 'json']);
+        const { code, stdout } = await resident.run(['status', '-o', 'json']);
         assert.equal(code, 0, stdout);
         assert.ok(JSON.parse(stdout).recorded.some((one: { words: string }) => words.test(one.words)));
-        const events = await host.mustRun(['events', '--kind', 'drift', '--since', '10m', '-o', 'json']);
+        const events = await resident.mustRun(['events', '--kind', 'drift', '--since', '10m', '-o', 'json']);
         assert.ok(recordsOf(events).some((one) => one.outcome === 'restored' && words.test(one.words)));
       });
     }
     assert.equal(serving.stderr, '');
+
+    await t.test('a new port of nobody is closed, and told once', async () => {
+      await serving.after(
+        () => port9(host),
+        ({ kind, words }) => kind === 'port' && /^port g9 /.test(words),
+      );
+      const { code, stdout } = await resident.run(['status']);
+      assert.equal(code, 0, stdout);
+      await sleep(1_500);
+      const said = serving.heard.filter(isPort9);
+      assert.equal(said.length, 1, JSON.stringify(said));
+    });
+
+    await t.test("Docker's FORWARD DROP is explained, and its rules stay; what lets guests pass is over", async (t) => {
+      const { namespace } = host;
+      const words =
+        /'web' cannot connect to 'db' \(ssh\) on br0, which the policy allows: the policy of chain FORWARD in table ip filter.*-I DOCKER-USER -i br0/;
+      const { ms } = await serving.after(
+        () => mustRun(namespace, 'iptables-restore', ['--noflush'], docker),
+        isDrift(words, 'reported'),
+      );
+      t.diagnostic(`${ms} ms`);
+      const status = await resident.run(['status']);
+      assert.equal(status.code, 6);
+      assert.match(status.stdout, words);
+      const { stdout: saved } = await mustRun(namespace, 'iptables-save', []);
+      assert.match(saved, /^:FORWARD DROP/m);
+      const [, remedy = ''] = /`iptables ([^`]*)`/.exec(status.stdout) ?? [];
+      await serving.after(() => mustRun(namespace, 'iptables', remedy.split(' ')), isDrift(words, 'over'));
+      assert.equal((await resident.run(['status'])).code, 0);
+    });
+
+    await t.test('a table of others in the bridge family', async () => {
+      const table =
+        'table bridge other { chain f { type filter hook forward priority 0; policy drop; ether type arp accept; }; }';
+      const words = /the policy of chain f in table bridge other, which is not ours, drops it/;
+      await serving.after(() => mustRun(host.namespace, 'nft', ['-f', '-'], table), isDrift(words, 'reported'));
+      assert.equal((await resident.run(['status'])).code, 6);
+      const { stdout } = await mustRun(host.namespace, 'nft', ['list', 'tables']);
+      assert.match(stdout, /table bridge other/);
+      await serving.after(() => nft('delete', 'table', 'bridge', 'other')(host), isDrift(words, 'over'));
+    });
+
+    await t.test('one daemon for each state directory; SIGTERM ends it well, and the rules stay', async () => {
+      const now = await host.digest();
+      const second = await resident.run(['serve']);
+      assert.equal(second.code, 2);
+      assert.match(second.stderr, /another bridgekeeper is at work: process \d+ \(serve\)/);
+      assert.equal(await serving.end(), 0, serving.stderr);
+      assert.equal(await host.digest(), now);
+      const { stdout } = await mustRun(host.namespace, 'nft', ['list', 'tables']);
+      assert.doesNotMatch(stdout, /bk_/);
+      assert.equal((await host.run(['status'])).code, 0);
+    });
   });
 
-  test('is only reported where the policy says so, and status ends with 6', { concurrency: 2 }, async (t) => {
+  test('is only reported where the policy says so, and status ends with 6', async (t) => {
+    const { host, resident, serving, right } = await served(t, 'reporting');
     const some = own.filter(({ what }) => /flush ruleset|rule is deleted|element is added|sysctl/.test(what));
     assert.equal(some.length, 4);
-    const report = async ({ what, act, words }: Row): Promise<void> => {
+    for (const { what, act, words } of some) {
       await t.test(what, async (t) => {
-        const { host, serving } = await served(t, 'reporting');
+        const from = serving.heard.length;
         const { ms } = await serving.after(() => act(host), isDrift(words, 'reported'));
         t.diagnostic(`${ms} ms`);
-        const { code, stdout } = await host.run(['status', '-o', 'json']);
+        const { code, stdout } = await resident.run(['status', '-o', 'json']);
         assert.equal(code, 6);
         assert.ok(JSON.parse(stdout).drift.length > 0);
         await sleep(1_500);
-        assert.equal((await host.run(['status'])).code, 6, 'nobody put it right');
-        assert.equal(serving.heard.filter(isDrift(words, 'reported')).length <= 2, true, 'it is said once');
+        assert.equal((await resident.run(['status'])).code, 6, 'nobody put it right');
+        const reported = serving.heard.slice(from).filter(isDrift(words, 'reported'));
+        assert.ok(reported.length <= 2, 'it is said once');
+        const policy = join(host.directory, 'policy.yaml');
+        await serving.after(
+          () => resident.mustRun(['apply', '--policy', policy, '--no-confirm']),
+          isDrift(words, 'over'),
+        );
+        assert.equal(await host.digest(), right);
       });
-    };
-    await Promise.all(some.map(report));
+    }
+    await t.test('a new port of nobody: reported once', async () => {
+      await serving.after(
+        () => port9(host),
+        ({ kind, words }) => kind === 'drift' && /^port g9 /.test(words),
+      );
+      const { code, stdout } = await resident.run(['status']);
+      assert.equal(code, 6, stdout);
+      await sleep(1_500);
+      const said = serving.heard.filter(isPort9);
+      assert.equal(said.length, 1, JSON.stringify(said));
+    });
   });
 
   test('of the iptables back end', async (t) => {
-    const { host, serving, right } = await served(t, 'restoring', 'iptables');
+    const { host, resident, serving, right } = await served(t, 'restoring', 'iptables');
     const rows: readonly Row[] = [
       {
         what: 'a jump is deleted',
@@ -190,40 +275,18 @@ suite('drift', { skip: needsRoot }, () => {
       await t.test(what, async () => {
         await serving.after(() => act(host), isDrift(words, 'restored'));
         assert.equal(await host.digest(), right);
-        assert.equal((await host.run(['status'])).code, 0);
+        assert.equal((await resident.run(['status'])).code, 0);
       });
     }
-  });
-
-  test("Docker's FORWARD DROP is explained, and its rules stay; what lets guests pass is over", async (t) => {
-    const { host, serving } = await served(t, 'restoring');
-    const { namespace } = host;
-    const words =
-      /'web' cannot connect to 'db' \(ssh\) on br0, which the policy allows: the policy of chain FORWARD in table ip filter.*-I DOCKER-USER -i br0/;
-    const { ms } = await serving.after(
-      () => mustRun(namespace, 'iptables-restore', ['--noflush'], docker),
-      isDrift(words, 'reported'),
-    );
-    t.diagnostic(`${ms} ms`);
-    const status = await host.run(['status']);
-    assert.equal(status.code, 6);
-    assert.match(status.stdout, words);
-    const { stdout: saved } = await mustRun(namespace, 'iptables-save', []);
-    assert.match(saved, /^:FORWARD DROP/m);
-    const [, remedy = ''] = /`iptables ([^`]*)`/.exec(status.stdout) ?? [];
-    await serving.after(() => mustRun(namespace, 'iptables', remedy.split(' ')), isDrift(words, 'over'));
-    assert.equal((await host.run(['status'])).code, 0);
   });
 
   test('what others drop and the policy does not allow is no finding; it is one when the first comes who may do it', async (t) => {
     const host = await LiveHost.build(['g1']);
     t.after(() => host.close());
     const policy = host.policy('ssh');
-    assert.equal(
-      (await host.run(['apply', '--policy', policy, '--no-confirm'])).code,
-      1,
-      'the port of db is not there',
-    );
+    const resident = Resident.on(t, host);
+    const { code } = await resident.run(['apply', '--policy', policy, '--no-confirm']);
+    assert.equal(code, 1, 'the port of db is not there');
     await mustRun(host.namespace, 'iptables', ['-P', 'FORWARD', 'DROP']);
     const serving = await Serving.start(host.argv(['serve', '--policy', policy]));
     t.after(() => serving.end());
@@ -237,153 +300,134 @@ suite('drift', { skip: needsRoot }, () => {
       () => mustRun(host.namespace, 'ip', ['-batch', '-'], host.portLines('g2').join('\n')),
       isDrift(/^'web' cannot connect to 'db' \(ssh\) on br0.*the policy of chain FORWARD/, 'reported'),
     );
-    const found = recordsOf(await host.mustRun(['events', '--kind', 'drift', '-o', 'json']));
+    const found = recordsOf(await resident.mustRun(['events', '--kind', 'drift', '-o', 'json']));
     assert.deepEqual(
       found.map(({ words }) => /^'web' cannot connect to 'db'/.test(words)),
       [true],
     );
   });
-
-  test('a table of others in the bridge family', async (t) => {
-    const { host, serving } = await served(t, 'restoring');
-    const table =
-      'table bridge other { chain f { type filter hook forward priority 0; policy drop; ether type arp accept; }; }';
-    await serving.after(
-      () => mustRun(host.namespace, 'nft', ['-f', '-'], table),
-      isDrift(/the policy of chain f in table bridge other, which is not ours, drops it/, 'reported'),
-    );
-    assert.equal((await host.run(['status'])).code, 6);
-    const { stdout } = await mustRun(host.namespace, 'nft', ['list', 'tables']);
-    assert.match(stdout, /table bridge other/);
-  });
-
-  test('a new port of nobody: closed and told once; where drift is only reported, status ends with 6', async (t) => {
-    for (const how of ['restoring', 'reporting'] as const) {
-      const { host, serving } = await served(t, how);
-      const add = () => mustRun(host.namespace, 'ip', ['-batch', '-'], host.portLines('g9').join('\n'));
-      await serving.after(
-        add,
-        ({ kind, words }) => /^port g9 /.test(words) && kind === (how === 'restoring' ? 'port' : 'drift'),
-      );
-      const { code, stdout } = await host.run(['status']);
-      assert.equal(code, how === 'restoring' ? 0 : 6, stdout);
-      await sleep(1_500);
-      const said = serving.heard.filter(({ kind, words }) => kind !== 'fault' && words.includes('port g9 '));
-      assert.equal(said.length, 1, JSON.stringify(said));
-      await serving.end();
-    }
-  });
 });
 
 const needsNotify = existsSync('/usr/bin/systemd-notify') ? false : 'needs systemd-notify';
 
-suite('the daemon', { skip: needsRoot }, () => {
-  test('one for each state directory; SIGTERM ends it well, and the rules stay', async (t) => {
-    const { host, serving, right } = await served(t, 'restoring');
-    const second = await host.run(['serve']);
-    assert.equal(second.code, 2);
-    assert.match(second.stderr, /another bridgekeeper is at work: process \d+ \(serve\)/);
-    assert.equal(await serving.end(), 0, serving.stderr);
-    assert.equal(await host.digest(), right);
-    const { stdout } = await mustRun(host.namespace, 'nft', ['list', 'tables']);
-    assert.doesNotMatch(stdout, /bk_/);
-    assert.equal((await host.run(['status'])).code, 0);
-  });
+suite('the daemon', { skip: needsRoot, concurrency: 2 }, () => {
+  test('killed, beside a changed policy file, and beside changes that wait', async (t) => {
+    const { host, resident, serving: killed, right } = await served(t, 'restoring');
+    await killed.end('SIGKILL');
+    let serving = killed;
 
-  test('a killed one leaves names closed, status says so, and the next one takes over', async (t) => {
-    const { host, serving } = await served(t, 'restoring');
-    await serving.end('SIGKILL');
-    const status = await host.run(['status']);
-    assert.equal(status.code, 6);
-    assert.match(status.stdout, /`bridgekeeper serve` ended without taking table bridge bk_present away/);
-    const next = await Serving.start(host.argv(['serve', '--policy', join(host.directory, 'policy.yaml')]));
-    assert.equal((await host.run(['status'])).code, 0);
-    assert.equal(await next.end(), 0);
-  });
-
-  test('a changed policy file is reported and not loaded; a faulty one with its faults; apply makes it the one in force', async (t) => {
-    const { host, serving, right } = await served(t, 'restoring');
-    const isPolicy = (words: RegExp) => (heard: Heard) => heard.kind === 'policy' && words.test(heard.words);
-    await serving.after(
-      async () => host.file('policy.yaml', policyText('http')),
-      isPolicy(/differs from what is applied: run `bridgekeeper apply`/),
-    );
-    await serving.after(
-      async () => host.file('policy.yaml', 'guests: {\n'),
-      isPolicy(/has faults: the policy that was applied stays/),
-    );
-    await serving.until(isPolicy(/policy\.yaml:\d+:\d+: error\[syntax\]/), 20_000);
-    assert.equal(await host.digest(), right);
-    const policy = host.file('policy.yaml', policyText('http'));
-    await host.mustRun(['apply', '--policy', policy, '--no-confirm']);
-    const fresh = await host.digest();
-    assert.notEqual(fresh, right);
-    await sleep(1_500);
-    assert.equal(await host.digest(), fresh, 'what was applied is not taken for drift');
-    assert.deepEqual(
-      serving.heard.filter(({ kind }) => kind === 'drift' || kind === 'trouble'),
-      [],
-    );
-    serving.child.kill('SIGHUP');
-    await sleep(1_500);
-    assert.deepEqual([serving.child.exitCode, serving.child.signalCode], [null, null], 'SIGHUP does not end it');
-    await serving.after(() => mustRun(host.namespace, 'nft', ['flush', 'ruleset']), isDrift(/is gone/, 'restored'));
-    assert.equal(await host.digest(), fresh);
-  });
-
-  test('a change that waits, that its timer takes back, and one that is confirmed: recorded, and found by events', async (t) => {
-    const { host, serving } = await served(t, 'restoring');
-    const isGeneration = (outcome: string) => (heard: Heard) =>
-      heard.kind === 'generation' && heard.outcome === outcome;
-    const policy = host.policy('http');
-    const apply = ['apply', '--policy', policy, '--confirm'];
-    await serving.after(() => host.mustRun([...apply, '3s']), isGeneration('waits'));
-    await serving.until(isGeneration('taken-back'), 60_000);
-    await serving.after(() => host.mustRun([...apply, '5m']), isGeneration('waits'));
-    await serving.after(() => host.mustRun(['confirm']), isGeneration('confirmed'));
-    const found = recordsOf(await host.mustRun(['events', '--kind', 'generation', '-o', 'json']));
-    assert.deepEqual(
-      found.map(({ outcome, words }) => [outcome, words]),
-      [
-        ['waits', 'generation 2 is loaded, and waits for its confirmation'],
-        ['taken-back', 'generation 2 was taken back: 1 is in force again'],
-        ['waits', 'generation 3 is loaded, and waits for its confirmation'],
-        ['confirmed', 'generation 3 was confirmed'],
-      ],
-    );
-  });
-
-  test('nothing was applied yet: said once, and followed from the first apply on', async (t) => {
-    const host = await LiveHost.build();
-    t.after(() => host.close());
-    const policy = host.policy('ssh');
-    const serving = await Serving.start(host.argv(['serve', '--policy', policy]));
+    await t.test('a killed one leaves names closed, status says so, and the next one takes over', async () => {
+      const status = await resident.run(['status']);
+      assert.equal(status.code, 6);
+      assert.match(status.stdout, /`bridgekeeper serve` ended without taking table bridge bk_present away/);
+      serving = await Serving.start(host.argv(['serve', '--policy', join(host.directory, 'policy.yaml')]));
+      assert.equal((await resident.run(['status'])).code, 0);
+    });
     t.after(() => serving.end());
-    assert.match(serving.heard[0]?.words ?? '', /^nothing was applied yet/);
-    await host.mustRun(['apply', '--policy', policy, '--no-confirm']);
-    const right = await host.digest();
-    await sleep(1_500);
-    await serving.after(() => mustRun(host.namespace, 'nft', ['flush', 'ruleset']), isDrift(/is gone/, 'restored'));
-    assert.equal(await host.digest(), right);
-  });
 
-  test('it speaks to systemd where there is a socket for it', { skip: needsNotify }, async (t) => {
-    const host = await LiveHost.build();
-    t.after(() => host.close());
-    const socket = join(host.directory, 'notify');
-    const listener = `import socket,sys
+    await t.test(
+      'a changed policy file is reported and not loaded; a faulty one with its faults; apply makes it the one in force',
+      async () => {
+        const isPolicy = (words: RegExp) => (heard: Heard) => heard.kind === 'policy' && words.test(heard.words);
+        await serving.after(
+          async () => host.file('policy.yaml', policyText('http')),
+          isPolicy(/differs from what is applied: run `bridgekeeper apply`/),
+        );
+        await serving.after(
+          async () => host.file('policy.yaml', 'guests: {\n'),
+          isPolicy(/has faults: the policy that was applied stays/),
+        );
+        await serving.until(isPolicy(/policy\.yaml:\d+:\d+: error\[syntax\]/), 60_000);
+        assert.equal(await host.digest(), right);
+        const policy = host.file('policy.yaml', policyText('http'));
+        await resident.mustRun(['apply', '--policy', policy, '--no-confirm']);
+        const fresh = await host.digest();
+        assert.notEqual(fresh, right);
+        await sleep(1_500);
+        assert.equal(await host.digest(), fresh, 'what was applied is not taken for drift');
+        assert.deepEqual(
+          serving.heard.filter(({ kind }) => kind === 'drift' || kind === 'trouble'),
+          [],
+        );
+        serving.child.kill('SIGHUP');
+        await sleep(1_500);
+        assert.deepEqual([serving.child.exitCode, serving.child.signalCode], [null, null], 'SIGHUP does not end it');
+        await serving.after(() => mustRun(host.namespace, 'nft', ['flush', 'ruleset']), isDrift(/is gone/, 'restored'));
+        assert.equal(await host.digest(), fresh);
+      },
+    );
+
+    await t.test(
+      'a change that waits, that its timer takes back, and one that is confirmed: recorded, and found by events',
+      async () => {
+        const isGeneration = (outcome: string) => (heard: Heard) =>
+          heard.kind === 'generation' && heard.outcome === outcome;
+        const apply = ['apply', '--policy', host.policy('ssh'), '--confirm'];
+        const from = serving.heard.length;
+        const earlier = recordsOf(await resident.mustRun(['events', '--kind', 'generation', '-o', 'json']));
+        await serving.after(() => resident.mustRun([...apply, '3s']), isGeneration('waits'));
+        await serving.until(isGeneration('taken-back'), 60_000, from);
+        await serving.after(() => resident.mustRun([...apply, '5m']), isGeneration('waits'));
+        await serving.after(() => resident.mustRun(['confirm']), isGeneration('confirmed'));
+        const found = recordsOf(await resident.mustRun(['events', '--kind', 'generation', '-o', 'json']));
+        assert.deepEqual(
+          found.slice(earlier.length).map(({ outcome, words }) => [outcome, words]),
+          [
+            ['waits', 'generation 3 is loaded, and waits for its confirmation'],
+            ['taken-back', 'generation 3 was taken back: 2 is in force again'],
+            ['waits', 'generation 4 is loaded, and waits for its confirmation'],
+            ['confirmed', 'generation 4 was confirmed'],
+          ],
+        );
+        assert.equal(await serving.end(), 0);
+      },
+    );
+  });
+});
+
+const listener = `import socket,sys
 s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("bound",flush=True)
 while True: print(s.recv(4096).decode().replace("\\n"," "),flush=True)`;
-    const python = spawn('python3', ['-c', listener, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
-    t.after(() => python.kill());
-    let said = '';
-    python.stdout.on('data', (chunk) => {
+
+suite('the daemon before anything was applied', { skip: needsRoot }, () => {
+  let host: LiveHost;
+  let serving: Serving | undefined;
+  let python: ChildProcess | undefined;
+  /** To systemd. */
+  let said = '';
+
+  before(async () => {
+    host = await LiveHost.build();
+    const socket = join(host.directory, 'notify');
+    python = spawn('/usr/bin/python3', ['-c', listener, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+    python.stdout?.on('data', (chunk) => {
       said += chunk;
     });
     await until(() => said.includes('bound'), 'the listener is there');
     const env = { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: '1000000' };
-    const serving = await Serving.start(host.argv(['serve']), env);
-    t.after(() => serving.end());
-    await until(() => /READY=1.*WATCHDOG=1/s.test(said), 'it says that it is ready, and then that it lives');
+    serving = await Serving.start(host.argv(['serve', '--policy', host.policy('ssh')]), env);
+  });
+  after(async () => {
+    await serving?.end();
+    python?.kill();
+    await host.close();
+  });
+
+  test('it speaks to systemd where there is a socket for it', { skip: needsNotify }, () =>
+    until(() => /READY=1.*WATCHDOG=1/s.test(said), 'it says that it is ready, and then that it lives'),
+  );
+
+  test('nothing was applied yet: said once, and followed from the first apply on', async (t) => {
+    assert.ok(serving !== undefined);
+    assert.match(serving.heard[0]?.words ?? '', /^nothing was applied yet/);
+    await Resident.on(t, host).mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    const right = await host.digest();
+    const isFollowed = async (): Promise<boolean> =>
+      (await mustRun(host.namespace, 'nft', ['list', 'tables'])).stdout.includes('bk_present');
+    await until(isFollowed, 'the daemon follows what was applied', 200);
+    await serving.after(() => mustRun(host.namespace, 'nft', ['flush', 'ruleset']), isDrift(/is gone/, 'restored'));
+    assert.equal(await host.digest(), right);
+    const nothing = serving.heard.filter(({ words }) => /^nothing was applied yet/.test(words));
+    assert.equal(nothing.length, 1);
   });
 });

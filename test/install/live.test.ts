@@ -7,6 +7,7 @@ import { suite, type TestContext, test } from 'node:test';
 import { policyText } from '../apply/live-host.ts';
 import { ended, nextWords } from '../support/child.ts';
 import { needsRoot, type Ran } from '../support/namespace.ts';
+import { Resident } from '../support/resident.ts';
 import { program } from '../support/run-cli.ts';
 
 const script = `set -e
@@ -39,6 +40,7 @@ const treeScript = `find /etc /usr/local /var/lib /run -path /run/overlay -prune
 class Machine {
   readonly #pid: string;
   readonly #close: () => Promise<void>;
+  #resident: Resident | undefined;
 
   private constructor(pid: string, close: () => Promise<void>) {
     this.#pid = pid;
@@ -57,15 +59,21 @@ class Machine {
       await gone;
     });
     t.after(() => machine.#close());
+    machine.#resident = Resident.start(t, machine.#way());
     if (init === 'systemd') await machine.sh('mkdir -p /run/systemd/system');
     await machine.sh('cat >/run/policy.yaml', policyText('ssh'));
     return machine;
   }
 
+  #way(): readonly string[] {
+    const path = `PATH=/run/tools:${process.env.PATH}`;
+    return ['nsenter', '-n', '-m', '-p', '-t', this.#pid, '--', 'env', path];
+  }
+
   run(argv: readonly string[], input = ''): Promise<Ran> {
-    const args = ['-n', '-m', '-p', '-t', this.#pid, '--', 'env', `PATH=/run/tools:${process.env.PATH}`, ...argv];
+    const [file = '', ...args] = [...this.#way(), ...argv];
     return new Promise((resolve) => {
-      const child = execFile('nsenter', args, { maxBuffer: 1 << 26 }, (failure, stdout, stderr) =>
+      const child = execFile(file, args, { maxBuffer: 1 << 26 }, (failure, stdout, stderr) =>
         resolve({ code: failure === null ? 0 : Number(failure.code ?? 127), stdout, stderr }),
       );
       child.stdin?.on('error', () => {});
@@ -80,7 +88,8 @@ class Machine {
   }
 
   tool(...args: readonly string[]): Promise<Ran> {
-    return this.run([process.execPath, program, ...args]);
+    assert.ok(this.#resident);
+    return this.#resident.run(args);
   }
 
   async ok(...args: readonly string[]): Promise<Ran> {

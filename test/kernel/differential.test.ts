@@ -6,8 +6,10 @@ import { Harness, type SeedReport } from './differential.ts';
 
 const single = process.env.BRIDGEKEEPER_SEED;
 const first = single === undefined ? Number(process.env.BRIDGEKEEPER_FIRST_SEED ?? 1) : Number(single);
-const count = single === undefined ? Number(process.env.BRIDGEKEEPER_SEEDS ?? 200) : 1;
+const count = single === undefined ? Number(process.env.BRIDGEKEEPER_SEEDS ?? 100) : 1;
 const harnesses = 2;
+/** A world that is replayed is looked at after every frame. */
+const together = single === undefined ? 8 : 1;
 
 const skip = process.getuid?.() === 0 ? false : 'network namespaces need root';
 
@@ -16,7 +18,7 @@ test(`simulator and kernel agree on ${count} random worlds`, { skip }, async (t)
   const totals = new Map<string, number>();
   const failures: string[] = [];
   const work = async (): Promise<void> => {
-    const harness = await Harness.open();
+    const harness = await Harness.open(together);
     try {
       for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
         const report = await harness.run(seed);
@@ -35,8 +37,8 @@ test(`simulator and kernel agree on ${count} random worlds`, { skip }, async (t)
 
 function failureText({ seed, rules, mismatches }: SeedReport): string {
   const places = mismatches.map(
-    ({ action, what, simulated, seen }) =>
-      `action ${action + 1}, ${what}\n  simulated:\n    ${simulated.join('\n    ')}\n  seen:\n    ${seen.join('\n    ')}`,
+    ({ first, last, what, simulated, seen }) =>
+      `action ${first === last ? '' : `${first + 1} to `}${last + 1}, ${what}\n  simulated:\n    ${simulated.join('\n    ')}\n  seen:\n    ${seen.join('\n    ')}`,
   );
   return [`seed ${seed} (${rules}); replay with: npm run test:kernel -- --seed ${seed}`, ...places].join('\n');
 }

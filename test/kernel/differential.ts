@@ -1,10 +1,16 @@
-// Simulator against kernel: a random host, random rules, random frames, frame by frame. Deliveries at every machine and
-// the ordered log lines must agree. A seed alone replays its run.
+// Simulator against kernel: a random host, random rules, random frames. Deliveries at every machine and the ordered log
+// lines must agree. A seed alone replays its run.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compile } from '../../src/compile/compile.ts';
 import { lowerIptables } from '../../src/iptables/lower.ts';
 import { comparable } from '../../src/lab/compare.ts';
-import { type KernelLog, KernelLogOverrun, openKernelLog } from '../../src/lab/kernel-log.ts';
+import {
+  type KernelLog,
+  KernelLogOverrun,
+  type KernelRecord,
+  type Marker,
+  openKernelLog,
+} from '../../src/lab/kernel-log.ts';
 import { loadRuleset } from '../../src/lab/load.ts';
 import { buildScene, type Lab } from '../../src/lab/namespaces.ts';
 import { isOurs } from '../../src/lab/perform.ts';
@@ -26,7 +32,9 @@ import { guestAddress, hostAddress, ip, type RandomHost, randomHost } from './ra
 import { randomIptables, randomNft, type Surroundings } from './random-rules.ts';
 
 export type Mismatch = {
-  readonly action: number;
+  /** The actions between two looks, by their numbers. */
+  readonly first: number;
+  readonly last: number;
   readonly what: string;
   readonly simulated: readonly string[];
   readonly seen: readonly string[];
@@ -54,15 +62,21 @@ const mostAttempts = 3;
 export class Harness {
   readonly #membership: Membership;
   readonly #log: KernelLog;
+  readonly #together: number;
   #lab: Lab | undefined;
 
-  private constructor(membership: Membership, log: KernelLog) {
+  private constructor(membership: Membership, log: KernelLog, together: number) {
     this.#membership = membership;
     this.#log = log;
+    this.#together = together;
   }
 
-  static async open(): Promise<Harness> {
-    return new Harness(await joinLabs(), openKernelLog());
+  /**
+   * @param together how many actions are looked at with one look, since to ask everybody costs more than to send: each begins when
+   * what the simulator expects of the one before is there
+   */
+  static async open(together: number): Promise<Harness> {
+    return new Harness(await joinLabs(), openKernelLog(), together);
   }
 
   async close(): Promise<void> {
@@ -102,11 +116,13 @@ export class Harness {
     await this.#prepare(this.#lab, cast, ruleset);
     const world = simulated(cast, ruleset);
     const mismatches: Mismatch[] = [];
-    for (const [index, action] of actions.entries()) {
-      const expected = simulateAction(world, cast, action);
-      const found = await this.#compare(this.#lab, cast, action, expected);
-      mismatches.push(...found.map((one) => ({ action: index, ...one })));
-      if (mismatches.length > 0) break;
+    let mark = await this.#log.mark();
+    for (let first = 0; first < actions.length && mismatches.length === 0; first += this.#together) {
+      const some = actions.slice(first, first + this.#together);
+      const expected = some.map((action) => simulateAction(world, cast, action));
+      const { differences, after } = await this.#compare(this.#lab, cast, some, expected, mark);
+      mismatches.push(...differences.map((one) => ({ first, last: first + some.length - 1, ...one })));
+      mark = after;
     }
     return { seed, rules: name, mismatches, actions, counts: countsOf(world, actions, name, ruleset) };
   }
@@ -125,40 +141,50 @@ export class Harness {
   async #compare(
     lab: Lab,
     cast: Cast,
-    action: Action,
-    expected: Happened,
-  ): Promise<readonly Omit<Mismatch, 'action'>[]> {
-    const before = await this.#log.mark();
-    await act(lab, action);
+    actions: readonly Action[],
+    expected: readonly Happened[],
+    before: Marker,
+  ): Promise<{ readonly differences: readonly Difference[]; readonly after: Marker }> {
+    for (const [index, action] of actions.entries()) {
+      await act(lab, action);
+      if (index < actions.length - 1) await this.#settled(lab, joined(cast, expected.slice(0, index + 1)), before);
+    }
     const deadline = Date.now() + patienceMs;
-    let seen = emptyHappened(cast);
+    let { deliveries } = emptyHappened(cast);
     for (;;) {
-      seen = await this.#observe(lab, cast, before, seen);
-      const differences = difference(action, expected, seen);
-      if (differences.length === 0 || Date.now() > deadline) return differences;
+      deliveries = await this.#delivered(lab, cast, deliveries);
+      const after = await this.#log.mark();
+      const seen = { lines: this.#own(this.#log.linesBetween(before, after)).map(comparable), deliveries };
+      const differences = difference(actions, joined(cast, expected), seen);
+      if (differences.length === 0 || Date.now() > deadline) return { differences, after };
       await sleep(10);
     }
   }
 
-  async #observe(
-    lab: Lab,
-    cast: Cast,
-    before: Awaited<ReturnType<KernelLog['mark']>>,
-    earlier: Happened,
-  ): Promise<Happened> {
+  /** Until as much has come as is expected; whether it is that is seen with the next look. */
+  async #settled(lab: Lab, { lines, deliveries }: Happened, before: Marker): Promise<void> {
+    const patience = { timeoutMs: patienceMs };
+    const awaited = [...deliveries].filter(([, frames]) => frames.length > 0);
+    await Promise.all(awaited.map(([node, { length }]) => lab.node(node).waitForFrames(length, patience)));
+    if (lines.length === 0) return;
+    const isEnough = (some: readonly KernelRecord[]): boolean => this.#own(some).length >= lines.length;
+    await this.#log.linesUntil(before, isEnough, patience);
+  }
+
+  #own(records: readonly KernelRecord[]): readonly string[] {
+    return records.map(({ text }) => text).filter((text) => isOurs(text, this.#membership.slot));
+  }
+
+  async #delivered(lab: Lab, cast: Cast, earlier: Happened['deliveries']): Promise<Happened['deliveries']> {
     const captured = await Promise.all(
       cast.cards.map(async ({ node }) => [node, await lab.node(node).captured()] as const),
     );
-    const after = await this.#log.mark();
-    const lines = this.#log
-      .linesBetween(before, after)
-      .map(({ text }) => text)
-      .filter((text) => isOurs(text, this.#membership.slot));
-    const deliveries = new Map(earlier.deliveries);
-    for (const [node, { frames }] of captured) {
-      deliveries.set(node, [...(deliveries.get(node) ?? []), ...frames.map(({ bytes }) => frameText(bytes, cast))]);
-    }
-    return { lines: lines.map(comparable), deliveries };
+    return new Map(
+      captured.map(([node, { frames }]) => [
+        node,
+        [...(earlier.get(node) ?? []), ...frames.map(({ bytes }) => frameText(bytes, cast))],
+      ]),
+    );
   }
 }
 
@@ -254,6 +280,15 @@ function emptyHappened({ cards }: Cast): Happened {
   return { lines: [], deliveries: new Map(cards.map(({ node }) => [node, []])) };
 }
 
+/** One after the other. */
+function joined(cast: Cast, parts: readonly Happened[]): Happened {
+  const frames = (node: string) => parts.flatMap(({ deliveries }) => deliveries.get(node) ?? []);
+  return {
+    lines: parts.flatMap(({ lines }) => lines),
+    deliveries: new Map([...emptyHappened(cast).deliveries.keys()].map((node) => [node, frames(node)])),
+  };
+}
+
 function simulateAction(world: World, cast: Cast, action: Action): Happened {
   const before = world.events.length;
   if (action.kind === 'frame') {
@@ -300,11 +335,16 @@ function frameText(frame: Uint8Array, { stations }: Cast): string {
   return `${printMac(packet.ether.source)} > ${printMac(packet.ether.destination)} ${printPacket(packet)}`;
 }
 
-function difference(action: Action, expected: Happened, seen: Happened): readonly Omit<Mismatch, 'action'>[] {
-  const what =
-    action.kind === 'frame'
-      ? `${action.what} from ${action.from.node}: ${printPacket(action.packet)}`
-      : `host pings ${printIp(action.to)}`;
+type Difference = Omit<Mismatch, 'first' | 'last'>;
+
+function actionText(action: Action): string {
+  return action.kind === 'frame'
+    ? `${action.what} from ${action.from.node}: ${printPacket(action.packet)}`
+    : `host pings ${printIp(action.to)}`;
+}
+
+function difference(actions: readonly Action[], expected: Happened, seen: Happened): readonly Difference[] {
+  const what = actions.map(actionText).join('; ');
   const pairs: readonly (readonly [string, readonly string[], readonly string[]])[] = [
     ['log', expected.lines, seen.lines],
     ...[...expected.deliveries].map(

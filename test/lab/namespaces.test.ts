@@ -8,8 +8,13 @@ import { HostError } from '../../src/model/host-error.ts';
 import { type Ip, parseIp } from '../../src/model/ip.ts';
 import { printMac } from '../../src/model/mac.ts';
 import type { Scene, SceneNode } from '../../src/model/scene.ts';
+import { assertPrompt } from '../support/slowness.ts';
 import { skipWithoutRoot as skip } from './root.ts';
 import { guestAddress, guestMac, guestName, linkedBridges } from './scenes.ts';
+
+/** BRIDGEKEEPER_FULL=1 for more. */
+const isFull = process.env.BRIDGEKEEPER_FULL === '1';
+const manyFrames = isFull ? 20_000 : 5_000;
 
 const scene = linkedBridges(2, 4);
 
@@ -152,27 +157,28 @@ describe('a scene of two linked bridges', { skip }, () => {
       ['802.3 LLC', frame(to, from, '0026', randomBytes(38).toString('hex'))],
     ];
 
-    for (const [name, bytes] of rows) {
-      it(`arrive over two bridges as they were sent: ${name}`, async () => {
-        await guest(0).open('eth0');
-        await guest(1).open('eth0');
+    it('arrive over two bridges as they were sent', async () => {
+      await guest(0).open('eth0');
+      await guest(1).open('eth0');
+      for (const [name, bytes] of rows) {
         await guest(0).send([{ ifname: 'eth0', bytes }]);
-        assert.equal(await guest(1).waitForFrames(1, { timeoutMs: 20_000 }), 1);
+        assert.equal(await guest(1).waitForFrames(1, { timeoutMs: 20_000 }), 1, name);
         const { frames, dropped } = await guest(1).captured();
-        assert.equal(dropped, 0);
+        assert.equal(dropped, 0, name);
         assert.deepEqual(
           frames.map((captured) => hexOf(captured.bytes)),
           [hexOf(bytes)],
+          name,
         );
-        assert.ok(Math.abs((frames[0]?.us ?? 0) / 1000 - Date.now()) < 5000);
-        assert.deepEqual((await guest(0).captured()).frames, [], 'the sender sees none of its own');
-      });
-    }
+        assert.ok(Math.abs((frames[0]?.us ?? 0) / 1000 - Date.now()) < 5000, name);
+        assert.deepEqual((await guest(0).captured()).frames, [], `the sender sees none of its own: ${name}`);
+      }
+    });
 
     it('are not lost by the thousand', async () => {
       await guest(0).open('eth0');
       await guest(1).open('eth0');
-      const numbered = Array.from({ length: 20_000 }, (_, index) => ({
+      const numbered = Array.from({ length: manyFrames }, (_, index) => ({
         ifname: 'eth0',
         bytes: frame(to, from, '9999', index.toString(16).padStart(92, '0')),
       }));
@@ -233,13 +239,16 @@ describe('a scene of two linked bridges', { skip }, () => {
       const big = linkedBridges(3, 8);
       await lab.rebuild(big);
       const times: number[] = [];
-      for (let round = 0; round < 10; round++) {
+      for (let round = 0; round < 5; round++) {
         const start = performance.now();
         await lab.rebuild(big);
         times.push(performance.now() - start);
       }
-      const median = times.toSorted((a, b) => a - b)[5] ?? Number.NaN;
-      assert.ok(median < 400, `median ${median.toFixed(0)} ms`);
+      assertPrompt(
+        times.toSorted((a, b) => a - b)[2] ?? Number.NaN,
+        400,
+        'to rebuild it, in the middle of five times,',
+      );
     });
   });
 
@@ -271,7 +280,7 @@ describe('a scene of two linked bridges', { skip }, () => {
           assert.match(error.message, message);
           return true;
         });
-        await assert.rejects(buildScene(broken), HostError);
+        if (isFull || what === refused[0]?.[0]) await assert.rejects(buildScene(broken), HostError);
       });
     }
 

@@ -1,6 +1,7 @@
 // Commands inside of a fresh network namespace. Arguments go to the programs as they are: no shell reads them.
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { ended, nextWords } from './child.ts';
+import { Runner } from './runner.ts';
 
 /** For `node:test`: the reason to skip a test that needs namespaces, or false. */
 export const needsRoot: string | false = process.getuid?.() === 0 ? false : 'network namespaces need root';
@@ -21,10 +22,16 @@ export async function freshNamespace(): Promise<Namespace> {
   const holder = spawn('unshare', ['-n', 'cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
   holder.stdin.write('ready\n');
   await nextWords(holder);
+  const pid = holder.pid ?? 0;
+  let runner: Runner | undefined;
   return {
-    pid: holder.pid ?? 0,
-    run: (program, args, input) => ran('nsenter', ['-n', '-t', `${holder.pid}`, '--', program, ...args], input),
+    pid,
+    run: (program, args, input) => {
+      runner ??= new Runner(pid);
+      return runner.run(program, args, input);
+    },
     close: async () => {
+      await runner?.end();
       const gone = ended(holder);
       holder.stdin.end();
       await gone;
@@ -42,19 +49,4 @@ export async function mustRun(
   const result = await namespace.run(program, args, input);
   if (result.code !== 0) throw new Error(`${program} ${args.join(' ')}: exit ${result.code}\n${result.stderr}`);
   return result;
-}
-
-function ran(program: string, args: readonly string[], input = ''): Promise<Ran> {
-  return new Promise((resolve) => {
-    const child = execFile(program, [...args], { maxBuffer: 256 * 1024 * 1024 }, (failure, stdout, stderr) => {
-      resolve({ code: failure === null ? 0 : exitCode(failure.code), stdout, stderr });
-    });
-    // a program that does not read its input may close it first
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
-  });
-}
-
-function exitCode(code: unknown): number {
-  return typeof code === 'number' ? code : 127;
 }

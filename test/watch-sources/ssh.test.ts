@@ -95,7 +95,7 @@ describe('by ssh', () => {
   }
 
   function remoteFile(path: string, once = true): Source {
-    return logFile(path, { files: remoteFiles(sshAccess('vps')), host: 'vps', pollMs: 20, once });
+    return logFile(path, { files: remoteFiles(sshAccess('vps')), host: 'vps', pollMs: 200, once });
   }
 
   const readOn = (path: string, cursor?: Cursor): Promise<Collected> => collect(remoteFile(path), { cursor });
