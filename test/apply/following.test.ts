@@ -1,5 +1,6 @@
 // Following in the kernel: a guest's coming and going is a transaction that the kernel takes, that is kept for the boot, and
-// that ends where a refresh of everything ends. BRIDGEKEEPER_FULL=1: by nft also what has nothing to do with the way.
+// that ends where a refresh of everything ends. BRIDGEKEEPER_FULL=1: by nft also what has nothing to do with the
+// way, and a look at the kernel after each step instead of every second one.
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,6 +86,8 @@ async function boot(live: LiveHost): Promise<string> {
   return live.digest();
 }
 
+const isFull = process.env.BRIDGEKEEPER_FULL === '1';
+
 type Way = 'by nft' | 'by netlink';
 
 /**
@@ -121,7 +124,7 @@ function steps(way: Way): void {
       for (const [index, gone] of steps.entries()) {
         const followed = await following.refresh(without(...gone));
         assert.ok(followed?.changed, gone.join());
-        await assertNoDrift(live, without(...gone));
+        if (isFull || index % 2 === 1) await assertNoDrift(live, without(...gone));
         if (followed.ground === undefined) assert.ok(followed.elementsOnly && (followed.ports?.length ?? 0) > 0);
         if (index < 4) assert.equal(sinceFiles(live).length, index + 1);
       }
@@ -166,7 +169,7 @@ function steps(way: Way): void {
     });
 
     // how the steps came into the kernel means nothing to these
-    if (way === 'by netlink' || process.env.BRIDGEKEEPER_FULL === '1') whatever(way);
+    if (way === 'by netlink' || isFull) whatever(way);
   });
 }
 

@@ -1,7 +1,7 @@
 // The policy in force for the host as it is now: guests that come and go while a change waits or not, and rules that
 // somebody changed.
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { applyTarget } from '../../src/apply/live/apply.ts';
 import { withKeptBridges } from '../../src/apply/live/kept-bridges.ts';
 import { type Reckoning, refreshRules } from '../../src/apply/live/refresh.ts';
@@ -32,9 +32,13 @@ function emptyTarget({ state }: LiveHost): Target {
 }
 
 suite('guests come and go', { skip: needsRoot }, () => {
-  test('elements are all that changes, and base chains stay; without news nothing is written', async (t) => {
-    const live = await LiveHost.build();
-    t.after(() => live.close());
+  let live: LiveHost;
+  before(async () => {
+    live = await LiveHost.build();
+  });
+  after(() => live.close());
+
+  test('elements are all that changes, and base chains stay; without news nothing is written', async () => {
     await live.applyHere('ssh');
     const both = await live.digest();
     const since = (await readStatus(live.site, hostWith(['g1', 'g2']))).current?.loadedAt;
@@ -51,9 +55,47 @@ suite('guests come and go', { skip: needsRoot }, () => {
     assert.equal((await refreshed(live, hostWith(['g1', 'g2']), 'as kept')).changed, false);
   });
 
-  test('a bridge whose last guest went stays closed to who comes next; without that guest in the policy it does not', async (t) => {
-    const live = await LiveHost.build();
-    t.after(() => live.close());
+  test('what somebody changed is put right', async () => {
+    await live.applyHere('ssh');
+    const right = await live.digest();
+    const host = hostWith(['g1', 'g2']);
+    for (const argv of [
+      ['flush', 'chain', 'bridge', 'bk', 'prerouting'],
+      ['delete', 'table', 'ip', 'bk'],
+      ['flush', 'ruleset'],
+    ]) {
+      await mustRun(live.namespace, 'nft', argv);
+      assert.equal((await refreshed(live, host)).changed, true);
+      assert.equal(await live.digest(), right);
+    }
+  });
+
+  test('a guest comes while a change waits: it is there, and the way back leads to the old policy with it', async () => {
+    await live.applyHere('ssh');
+    await applyTarget(live.site, live.target('http'), { confirmSeconds: 600 });
+    const { target } = await refreshed(live, hostWith(['g1']));
+    assert.match(target.policyText, /service: http/);
+    timeIsOver(live.state);
+    await live.untilStage('rolled-back');
+    const { current, drift } = await readStatus(live.site, hostWith(['g1']));
+    assert.match(current?.texts.policy ?? '', /service: ssh/);
+    // the old policy's rules for the host of today; the generation still says what it was when it was loaded
+    const again = await refreshed(live, hostWith(['g1']));
+    assert.equal(again.target.policyText.includes('service: ssh'), true);
+    assert.ok(drift.every(({ words }) => !words.includes('by somebody else')));
+    assert.deepEqual((await readStatus(live.site, hostWith(['g1']))).drift, []);
+  });
+
+  test('a wrong belief of what is loaded is refused, and nothing is changed', async () => {
+    await live.applyHere('ssh');
+    await refreshed(live, hostWith(['g1']));
+    await mustRun(live.namespace, 'nft', ['flush', 'ruleset']);
+    await assert.rejects(refreshRules(live.site, hostWith(['g1', 'g2']), 'as kept'), { code: 'load-refused' });
+    assert.equal((await refreshed(live, hostWith(['g1', 'g2']))).changed, true);
+    await assertNoDrift(live, hostWith(['g1', 'g2']));
+  });
+
+  test('a bridge whose last guest went stays closed to who comes next; without that guest in the policy it does not', async () => {
     await live.applyHere('ssh');
     const bridges = ({ list }: Target): readonly string[] => list.ground.bridges.map(({ name }) => name);
     for (const ports of [[], ['x9'], ['g1', 'x9'], ['x9']]) {
@@ -72,56 +114,9 @@ suite('guests come and go', { skip: needsRoot }, () => {
     assert.deepEqual(bridges((await refreshed(live, hostWith(['x9']))).target), []);
   });
 
-  test('what somebody changed is put right', async (t) => {
-    const live = await LiveHost.build();
-    t.after(() => live.close());
-    await live.applyHere('ssh');
-    const right = await live.digest();
-    const host = hostWith(['g1', 'g2']);
-    for (const argv of [
-      ['flush', 'chain', 'bridge', 'bk', 'prerouting'],
-      ['delete', 'table', 'ip', 'bk'],
-      ['flush', 'ruleset'],
-    ]) {
-      await mustRun(live.namespace, 'nft', argv);
-      assert.equal((await refreshed(live, host)).changed, true);
-      assert.equal(await live.digest(), right);
-    }
-  });
-
-  test('a guest comes while a change waits: it is there, and the way back leads to the old policy with it', async (t) => {
-    const live = await LiveHost.build();
-    t.after(() => live.close());
-    await live.applyHere('ssh');
-    await applyTarget(live.site, live.target('http'), { confirmSeconds: 600 });
-    const { target } = await refreshed(live, hostWith(['g1']));
-    assert.match(target.policyText, /service: http/);
-    timeIsOver(live.state);
-    await live.untilStage('rolled-back');
-    const { current, drift } = await readStatus(live.site, hostWith(['g1']));
-    assert.match(current?.texts.policy ?? '', /service: ssh/);
-    // the old policy's rules for the host of today; the generation still says what it was when it was loaded
-    const again = await refreshed(live, hostWith(['g1']));
-    assert.equal(again.target.policyText.includes('service: ssh'), true);
-    assert.ok(drift.every(({ words }) => !words.includes('by somebody else')));
-    assert.deepEqual((await readStatus(live.site, hostWith(['g1']))).drift, []);
-  });
-
-  test('a wrong belief of what is loaded is refused, and nothing is changed', async (t) => {
-    const live = await LiveHost.build();
-    t.after(() => live.close());
-    await live.applyHere('ssh');
-    await refreshed(live, hostWith(['g1']));
-    await mustRun(live.namespace, 'nft', ['flush', 'ruleset']);
-    await assert.rejects(refreshRules(live.site, hostWith(['g1', 'g2']), 'as kept'), { code: 'load-refused' });
-    assert.equal((await refreshed(live, hostWith(['g1', 'g2']))).changed, true);
-    await assertNoDrift(live, hostWith(['g1', 'g2']));
-  });
-
-  test('nothing was ever applied: nothing to keep up to date', async (t) => {
-    const live = await LiveHost.build();
-    t.after(() => live.close());
-    makeStateDirectory(live.state);
-    assert.equal(await refreshRules(live.site, hostWith(['g1'])), undefined);
+  test('nothing was ever applied: nothing to keep up to date', async () => {
+    const state = `${live.state}-empty`;
+    makeStateDirectory(state);
+    assert.equal(await refreshRules({ ...live.site, state }, hostWith(['g1'])), undefined);
   });
 });
