@@ -6,13 +6,15 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withLock } from '../../src/apply/live/lock.ts';
-import { stopTimer } from '../../src/apply/live/pending.ts';
+import { readPending, stopTimer } from '../../src/apply/live/pending.ts';
 import { bootId, startTime } from '../../src/apply/live/process-id.ts';
 import { makeStateDirectory } from '../../src/apply/live/state.ts';
 import { ended } from '../support/child.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
 import { until } from '../support/until.ts';
 import { db, LiveHost, web } from './live-host.ts';
+import { StandingProgram } from './standing-program.ts';
+import { timeIsOver } from './time-is-over.ts';
 
 /** Everything that the program keeps and everything that the kernel has: equal texts when nothing was written. */
 async function everything(host: LiveHost): Promise<string> {
@@ -24,10 +26,15 @@ async function everything(host: LiveHost): Promise<string> {
 
 suite('looking changes nothing', { skip: needsRoot }, () => {
   let host: LiveHost;
+  let standing: StandingProgram;
   before(async () => {
     host = await LiveHost.build();
+    standing = await StandingProgram.start(host);
   });
-  after(() => host.close());
+  after(async () => {
+    await standing.close();
+    await host.close();
+  });
 
   const looks: readonly (readonly string[])[] = [
     ['plan'],
@@ -41,15 +48,15 @@ suite('looking changes nothing', { skip: needsRoot }, () => {
 
   for (const when of ['before anything was applied', 'afterwards']) {
     test(when, async () => {
-      if (when === 'afterwards') await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+      if (when === 'afterwards') await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
       const policy = host.policy('http');
       const untouched = await everything(host);
       for (const look of looks) {
-        const text = await host.mustRun([...look, '--policy', policy]);
+        const text = await standing.mustRun([...look, '--policy', policy]);
         assert.notEqual(text, '', look.join(' '));
         assert.equal(await everything(host), untouched, look.join(' '));
       }
-      await host.mustRun(['status', '-o', 'json']);
+      await standing.mustRun(['status', '-o', 'json']);
       assert.equal(await everything(host), untouched, 'status');
     });
   }
@@ -60,7 +67,7 @@ suite('looking changes nothing', { skip: needsRoot }, () => {
       'openat,open,creat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,symlink,symlinkat,link,linkat';
     const trace = host.file('trace', '');
     const node = host.argv(['plan', '--policy', host.policy('http')]).slice(6);
-    const strace = ['-f', '-qq', '-o', trace, '-e', `trace=${calls}`, process.execPath, ...node];
+    const strace = ['-f', '--seccomp-bpf', '-qq', '-o', trace, '-e', `trace=${calls}`, process.execPath, ...node];
     const { code, stderr } = await host.namespace.run('strace', strace);
     assert.equal(code, 0, stderr);
     const lines = readFileSync(trace, 'utf8')
@@ -75,7 +82,11 @@ suite('looking changes nothing', { skip: needsRoot }, () => {
   });
 
   test('what is said of a change: the rules, the ports, the kernel', async () => {
-    const text = await host.mustRun(['plan', '--policy', host.policy('http', { web, db: { ...db, ip: '10.0.0.99' } })]);
+    const text = await standing.mustRun([
+      'plan',
+      '--policy',
+      host.policy('http', { web, db: { ...db, ip: '10.0.0.99' } }),
+    ]);
     assert.match(text, /^ {2}\+ +\d+ +g1 +in +ACCEPT +web: web -> db http +http\.yaml:5$/m);
     assert.match(text, /^ {2}- +\d+ +g1 +in +ACCEPT +web: web -> db ssh +ssh\.yaml:5$/m);
     assert.match(text, /^ {2}~- +\d+ +g2 +out +DENY +log +destination is not db 10\.0\.0\.12 /m);
@@ -87,15 +98,15 @@ suite('looking changes nothing', { skip: needsRoot }, () => {
     assert.match(diff, /^\+.* th dport 80 /m);
   });
 
-  test('who has no root hears what is needed', async () => {
+  test('who has no root hears what is needed', async (t) => {
     chmodSync(host.directory, 0o755);
     const policy = host.policy('http');
+    const nobody = await StandingProgram.start(host, ['setpriv', '--reuid=65534', '--clear-groups']);
+    t.after(() => nobody.close());
     for (const command of ['plan', 'diff', 'apply', 'status']) {
       const args = command === 'status' ? [command] : [command, '--policy', policy];
-      const [file = '', ...rest] = host.argv(args);
-      const nobody = ['setpriv', '--reuid=65534', '--clear-groups', ...rest.slice(4)];
-      const { status, stderr } = spawnSync(file, [...rest.slice(0, 4), ...nobody], { encoding: 'utf8', cwd: '/' });
-      assert.equal(status, 2, stderr);
+      const { code, stderr } = await nobody.run(args);
+      assert.equal(code, 2, stderr);
       assert.match(stderr, /root.*: run it with sudo/, command);
     }
   });
@@ -103,16 +114,21 @@ suite('looking changes nothing', { skip: needsRoot }, () => {
 
 suite('a saved plan', { skip: needsRoot }, () => {
   let host: LiveHost;
+  let standing: StandingProgram;
   let plan: string;
   before(async () => {
     host = await LiveHost.build();
-    await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    standing = await StandingProgram.start(host);
+    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
     plan = join(host.directory, 'plan.json');
   });
-  after(() => host.close());
+  after(async () => {
+    await standing.close();
+    await host.close();
+  });
 
-  const save = () => host.mustRun(['plan', '--policy', host.policy('http'), '--out', plan]);
-  const apply = () => host.run(['apply', plan, '--no-confirm']);
+  const save = () => standing.mustRun(['plan', '--policy', host.policy('http'), '--out', plan]);
+  const apply = () => standing.run(['apply', plan, '--no-confirm']);
 
   test('is applied while all is as it was, and not twice', async () => {
     await save();
@@ -130,7 +146,7 @@ suite('a saved plan', { skip: needsRoot }, () => {
     ],
     [
       'other rules',
-      () => host.mustRun(['apply', '--policy', host.policy('https'), '--no-confirm']),
+      () => standing.mustRun(['apply', '--policy', host.policy('https'), '--no-confirm']),
       /the loaded rules.* changed since/,
     ],
     [
@@ -152,7 +168,7 @@ suite('a saved plan', { skip: needsRoot }, () => {
   }
 
   test('what is no plan is said to be none', async () => {
-    const { code, stderr } = await host.run(['apply', host.file('no.json', '{}')]);
+    const { code, stderr } = await standing.run(['apply', host.file('no.json', '{}')]);
     assert.equal(code, 2);
     assert.match(stderr, /is no plan/);
   });
@@ -160,22 +176,31 @@ suite('a saved plan', { skip: needsRoot }, () => {
 
 suite('apply, confirm, rollback', { skip: needsRoot }, () => {
   let host: LiveHost;
+  let standing: StandingProgram;
   before(async () => {
     host = await LiveHost.build();
+    standing = await StandingProgram.start(host);
   });
-  after(() => host.close());
+  after(async () => {
+    await standing.close();
+    await host.close();
+  });
 
   test('without a terminal it comes back at once, and waits for confirm; another change has to wait', async () => {
-    await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
     const old = await host.digest();
     const { code, stderr } = await host.run(['apply', '--policy', host.policy('http')]);
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /come back in (?:60|5\d) s/);
-    const again = await host.run(['apply', '--policy', host.policy('https')]);
+    const [, left] = /come back in (\d+) s/.exec(stderr) ?? [];
+    const again = await standing.run(['apply', '--policy', host.policy('https')]);
     assert.equal(again.code, 2);
     assert.match(again.stderr, /a change waits for its confirmation/);
-    const status = JSON.parse(await host.mustRun(['status', '-o', 'json']));
-    assert.ok(status.pending.secondsLeft > 40 && status.pending.timer === true);
+    const { pending } = JSON.parse(await host.mustRun(['status', '-o', 'json']));
+    const { secondsLeft, deadline, timer } = pending;
+    assert.equal(timer, true);
+    assert.ok(secondsLeft > 0 && secondsLeft <= Number(left) && Number(left) <= 60, `${secondsLeft} of ${left}`);
+    const { begun } = readPending(host.state)?.journal ?? {};
+    assert.equal(deadline - (begun ?? 0), 60_000);
     await host.mustRun(['rollback']);
     assert.equal(await host.digest(), old);
     const late = await host.run(['confirm']);
@@ -184,76 +209,77 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
 
   test('rollback without a change that waits brings the generation before back', async () => {
     const ssh = await host.digest();
-    await host.mustRun(['apply', '--policy', host.policy('smtp'), '--no-confirm']);
+    await standing.mustRun(['apply', '--policy', host.policy('smtp'), '--no-confirm']);
     const smtp = await host.digest();
-    const back = await host.run(['rollback']);
+    const back = await standing.run(['rollback']);
     assert.equal(back.code, 0, back.stderr);
     assert.equal(await host.digest(), ssh);
     assert.match(back.stderr, /the previous rules come back in/, 'as every change it waits for its confirmation');
-    await host.mustRun(['rollback']);
+    await standing.mustRun(['rollback']);
     assert.equal(await host.digest(), smtp);
-    await host.mustRun(['rollback', '--no-confirm']);
+    await standing.mustRun(['rollback', '--no-confirm']);
     assert.equal(await host.digest(), ssh);
   });
 
   test('rollback just after the timer means the change that is gone, and not the one before it', async () => {
-    await host.mustRun(['apply', '--policy', host.policy('imap'), '--no-confirm']);
+    await standing.mustRun(['apply', '--policy', host.policy('imap'), '--no-confirm']);
     const imap = await host.digest();
-    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '5s']);
+    await standing.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
+    timeIsOver(host.state);
     await host.untilStage('rolled-back');
-    const { code, stderr } = await host.run(['rollback']);
+    const { code, stderr } = await standing.run(['rollback']);
     assert.equal(code, 0);
     assert.match(stderr, /taken back already/);
     assert.equal(await host.digest(), imap);
-    assert.equal((await host.run(['confirm'])).code, 4);
-    await host.mustRun(['rollback', '--no-confirm']);
+    assert.equal((await standing.run(['confirm'])).code, 4);
+    await standing.mustRun(['rollback', '--no-confirm']);
     assert.notEqual(await host.digest(), imap, 'who knows that goes further back');
   });
 
   test('a change that could not be taken back can be neither confirmed nor forgotten', async () => {
     const old = await host.digest();
-    await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '60s']);
+    await standing.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
     const pending = join(host.state, 'pending');
     stopTimer(host.state);
     renameSync(join(pending, 'armed'), join(pending, 'failed'));
-    assert.match(await host.run(['status']).then(({ stdout }) => stdout), /could not be put back/);
-    const { code, stderr } = await host.run(['confirm']);
+    assert.match(await standing.run(['status']).then(({ stdout }) => stdout), /could not be put back/);
+    const { code, stderr } = await standing.run(['confirm']);
     assert.equal(code, 2);
     assert.match(stderr, /could not be put back: run `bridgekeeper rollback`/);
-    await host.mustRun(['rollback']);
+    await standing.mustRun(['rollback']);
     assert.equal(await host.digest(), old);
-    assert.equal((await host.run(['status'])).code, 0);
+    assert.equal((await standing.run(['status'])).code, 0);
   });
 
   test('who waits hears what became of this change, also when the next one has begun', async (t) => {
-    const command = host.start(['apply', '--policy', host.policy('http'), '--confirm', '60s', '--wait']);
+    const command = host.start(['apply', '--policy', host.policy('http'), '--confirm', '10m', '--wait']);
     t.after(() => command.kill('SIGKILL'));
     const ending = ended(command);
     await host.untilStage('armed');
     await until(() => !existsSync(join(host.state, 'lock')), 'it has let go of the lock');
     process.kill(command.pid ?? 0, 'SIGSTOP');
-    await host.mustRun(['rollback']);
-    await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
-    await host.mustRun(['apply', '--policy', host.policy('ntp'), '--confirm', '60s']);
+    await standing.mustRun(['rollback']);
+    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    await standing.mustRun(['apply', '--policy', host.policy('ntp'), '--confirm', '10m']);
     process.kill(command.pid ?? 0, 'SIGCONT');
     assert.deepEqual(await ending, [4, null]);
-    await host.mustRun(['rollback']);
+    await standing.mustRun(['rollback']);
   });
 
   test('confirm with nothing to confirm says so', async () => {
-    await host.mustRun(['apply', '--policy', host.policy('http'), '--no-confirm']);
-    const { code, stderr } = await host.run(['confirm']);
+    await standing.mustRun(['apply', '--policy', host.policy('http'), '--no-confirm']);
+    const { code, stderr } = await standing.run(['confirm']);
     assert.equal(code, 2);
     assert.match(stderr, /no change waits/);
   });
 
   test('rule numbers stay with their rules', async () => {
     const numbers = async (): Promise<Record<string, number>> => {
-      const { rules } = JSON.parse(await host.mustRun(['status', '-o', 'json']));
+      const { rules } = JSON.parse(await standing.mustRun(['status', '-o', 'json']));
       return Object.fromEntries(rules.map(({ id, number }: { id: string; number: number }) => [id, number]));
     };
     const old = await numbers();
-    await host.mustRun(['apply', '--policy', host.policy('ntp'), '--no-confirm']);
+    await standing.mustRun(['apply', '--policy', host.policy('ntp'), '--no-confirm']);
     const now = await numbers();
     const kept = Object.keys(old).filter((id) => id in now);
     assert.ok(kept.length > 5);
@@ -306,19 +332,24 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
 
 suite('status', { skip: needsRoot }, () => {
   let host: LiveHost;
+  let standing: StandingProgram;
   before(async () => {
     host = await LiveHost.build();
+    standing = await StandingProgram.start(host);
   });
-  after(() => host.close());
+  after(async () => {
+    await standing.close();
+    await host.close();
+  });
 
   test('before anything was applied', async () => {
-    assert.match(await host.mustRun(['status']), /^Nothing was applied yet/);
+    assert.match(await standing.mustRun(['status']), /^Nothing was applied yet/);
   });
 
   test('what is loaded, from which policy, and what each rule counted', async () => {
     const policy = host.policy('ssh');
-    await host.mustRun(['apply', '--policy', policy, '--no-confirm']);
-    const { loaded, rules, drift, pending } = JSON.parse(await host.mustRun(['status', '-o', 'json']));
+    await standing.mustRun(['apply', '--policy', policy, '--no-confirm']);
+    const { loaded, rules, drift, pending } = JSON.parse(await standing.mustRun(['status', '-o', 'json']));
     assert.equal(loaded.policyFile, policy);
     assert.match(loaded.policyDigest, /^[0-9a-f]{64}$/);
     assert.ok(Date.now() - loaded.loadedAt < 60_000);
@@ -360,9 +391,9 @@ suite('status', { skip: needsRoot }, () => {
   ];
   for (const [what, [program = '', ...args], words] of drifts) {
     test(`drift: ${what}`, async () => {
-      await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+      await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
       await mustRun(host.namespace, program, args);
-      const { code, stdout } = await host.run(['status']);
+      const { code, stdout } = await standing.run(['status']);
       assert.equal(code, 6, stdout);
       assert.match(stdout, words);
       await mustRun(host.namespace, 'sysctl', ['-w', 'net.bridge.bridge-nf-call-iptables=1']);
@@ -373,9 +404,9 @@ suite('status', { skip: needsRoot }, () => {
   }
 
   test('drift: a port that came', async () => {
-    await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
     await mustRun(host.namespace, 'ip', ['-batch', '-'], host.portLines('g9').join('\n'));
-    const { code, stdout } = await host.run(['status']);
+    const { code, stdout } = await standing.run(['status']);
     assert.equal(code, 6);
     assert.match(stdout, /port g9 came after the rules were loaded: it is closed/);
   });
@@ -387,18 +418,18 @@ suite('status', { skip: needsRoot }, () => {
     };
     await mustRun(host.namespace, 'sysctl', ['-w', 'net.bridge.bridge-nf-call-iptables=0']);
     assert.equal(await calls(), 0);
-    const text = await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '60s']);
+    const text = await standing.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
     assert.match(text, /bridge br0: the ip tables get to see its packets/);
     assert.equal(await calls(), 1);
-    assert.equal((await host.run(['status'])).code, 0);
-    await host.mustRun(['rollback']);
+    assert.equal((await standing.run(['status'])).code, 0);
+    await standing.mustRun(['rollback']);
     assert.equal(await calls(), 0);
     await mustRun(host.namespace, 'sysctl', ['-w', 'net.bridge.bridge-nf-call-iptables=1']);
   });
 
   test('apply puts right what somebody changed', async () => {
     await mustRun(host.namespace, 'nft', ['flush', 'chain', 'bridge', 'bk', 'prerouting']);
-    await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
-    assert.equal((await host.run(['status'])).code, 0);
+    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    assert.equal((await standing.run(['status'])).code, 0);
   });
 });

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { needsRoot } from '../support/namespace.ts';
 import { LiveHost } from './live-host.ts';
+import { StandingProgram } from './standing-program.ts';
 
 const uuids = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'];
 
@@ -42,21 +43,30 @@ const byName = 'guests: { web: { ip: 10.0.0.11 }, db: { ip: 10.0.0.12 } }\ndhcp:
 const byPort = 'guests: { web: { ip: 10.0.0.11, port: g1 }, db: { ip: 10.0.0.12, port: g2 } }\ndhcp: none\n';
 
 suite('a libvirt that', { skip: needsRoot }, () => {
+  let host: LiveHost;
+  let standing: StandingProgram;
+  before(async () => {
+    host = await LiveHost.build();
+    standing = await StandingProgram.start(host);
+  });
+  after(async () => {
+    await standing.close();
+    await host.close();
+  });
+
   for (const [what, dumps] of rows) {
-    test(what, async (t) => {
-      const host = await LiveHost.build();
-      t.after(() => host.close());
+    test(what, async () => {
       const policy = host.file('names.yaml', byName);
-      await host.mustRun(['apply', '--policy', policy, '--no-confirm'], virsh(host, answers));
+      await standing.mustRun(['apply', '--policy', policy, '--no-confirm'], virsh(host, answers));
       const old = await host.digest();
-      const status = JSON.parse(await host.mustRun(['status', '-o', 'json'], virsh(host, answers)));
+      const status = JSON.parse(await standing.mustRun(['status', '-o', 'json'], virsh(host, answers)));
       assert.ok(status.rules.some(({ id }: { id: string }) => id === 'guest/db/in/source'));
-      const { code, stderr } = await host.run(['apply', '--policy', policy, '--no-confirm'], virsh(host, dumps));
+      const { code, stderr } = await standing.run(['apply', '--policy', policy, '--no-confirm'], virsh(host, dumps));
       assert.equal(code, 2, stderr);
       assert.match(stderr, /libvirt does not say which guests there are: .*; so nobody knows the port of guest 'web'/);
       assert.equal(await host.digest(), old);
       const ports = host.file('ports.yaml', byPort);
-      const named = await host.run(['apply', '--policy', ports, '--no-confirm'], virsh(host, dumps));
+      const named = await standing.run(['apply', '--policy', ports, '--no-confirm'], virsh(host, dumps));
       assert.equal(named.code, 0, 'ports that the policy names need no libvirt');
       assert.match(named.stderr, /warning\[libvirt-refused\]/);
     });

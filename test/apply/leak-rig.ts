@@ -3,8 +3,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { largePages } from '../../src/apply/live/nft.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { broadcastMac, printMac } from '../../src/model/mac.ts';
 import type { Ruleset } from '../../src/model/ruleset.ts';
@@ -73,11 +76,13 @@ export type Outcome = {
 };
 
 const script = join(import.meta.dirname, 'stream.py');
-const pace = 3_000;
+/** Frames of each kind in a second. */
+const pace = 1_000;
 
 export class LeakRig {
   readonly host: Namespace;
   readonly #size: Size;
+  readonly #directory = mkdtempSync(join(tmpdir(), 'bridgekeeper-leak-'));
   readonly #ends: readonly [Namespace, Namespace];
 
   private constructor(size: Size, host: Namespace, ends: readonly [Namespace, Namespace]) {
@@ -149,12 +154,20 @@ export class LeakRig {
     return arpReply({ ether: { source: macOf(to), destination: broadcastMac }, source: own, destination: own });
   }
 
-  async load(text: string): Promise<void> {
-    await mustRun(this.host, 'nft', ['-f', '-'], text);
+  /** One transaction each, in this order and so many times over, without a pause for anything else. */
+  async load(times: number, ...texts: readonly string[]): Promise<void> {
+    const files = texts.map((text, index) => {
+      const file = join(this.#directory, `${index}.nft`);
+      writeFileSync(file, text);
+      return file;
+    });
+    const loads = 'left=$1; shift; while [ $((left -= 1)) -ge 0 ]; do for file; do nft -f "$file" || exit; done; done';
+    await mustRun(this.host, 'env', [largePages, 'sh', '-c', loads, 'sh', String(times), ...files]);
   }
 
   async close(): Promise<void> {
     await Promise.all([this.host, ...this.#ends].map((namespace) => namespace.close()));
+    rmSync(this.#directory, { recursive: true });
   }
 }
 
@@ -190,7 +203,8 @@ async function started({ pid }: Namespace, args: readonly string[]): Promise<Str
     '-t',
     String(pid),
     '--',
-    'python3',
+    // Debian's own: the first python3 of the PATH may be a wrapper that takes a second to start
+    '/usr/bin/python3',
     script,
     ...args,
   ]);

@@ -14,7 +14,6 @@ const isFull = process.env.BRIDGEKEEPER_FULL === '1';
 const size = isFull ? { first: 1023, second: 229 } : { first: 201, second: 101 };
 const replaced = isFull ? 200 : 20;
 const elements = isFull ? 1_000 : 100;
-const faulty = 10;
 
 function transaction(from: Ruleset | undefined, to: Ruleset): string {
   const [step, ...more] = stepsBetween(loadedOf(from), to);
@@ -39,7 +38,7 @@ suite('frames while rules change', { skip: needsRoot }, () => {
 
   /** Enough frames for the loss of one to mean something. */
   const assertFlowed = ({ sent }: Outcome, changes: number): void => {
-    assert.ok(sent > 1_500 && sent > changes * 20, `only ${sent} frames of each kind`);
+    assert.ok(sent > 500 && sent > changes * 5, `only ${sent} frames of each kind`);
   };
 
   const assertHeld = (outcome: Outcome, changes: number): void => {
@@ -54,7 +53,7 @@ suite('frames while rules change', { skip: needsRoot }, () => {
   });
 
   test('a first load: nothing is lost, and from the commit on nothing forbidden passes', async (t) => {
-    const outcome = await rig.whileFlowing(() => rig.load(transaction(undefined, first)));
+    const outcome = await rig.whileFlowing(() => rig.load(1, transaction(undefined, first)));
     t.diagnostic(JSON.stringify(outcome));
     assertHeld(outcome, 1);
     assert.ok(outcome.passed > 0 && outcome.passed < 2 * outcome.sent, 'the load came in the middle');
@@ -64,9 +63,7 @@ suite('frames while rules change', { skip: needsRoot }, () => {
     const ways = [transaction(first, second), transaction(second, first)];
     for (const chain of ['prerouting', 'leave'])
       assert.match(ways[0] ?? '', new RegExp(`^flush chain bridge bk ${chain}$`, 'm'));
-    const outcome = await rig.whileFlowing(async () => {
-      for (let index = 0; index < replaced; index++) await rig.load(ways[index % 2] ?? '');
-    });
+    const outcome = await rig.whileFlowing(() => rig.load(replaced / 2, ...ways));
     t.diagnostic(JSON.stringify(outcome));
     assertHeld(outcome, replaced);
     assert.equal(outcome.passed, 0);
@@ -74,50 +71,32 @@ suite('frames while rules change', { skip: needsRoot }, () => {
 
   test(`${elements} times one guest changes its address`, async (t) => {
     const moved = worldRules(size, 0, [7]);
-    const ways = [elementChanges(first, moved), elementChanges(moved, first)];
-    assert.ok(
-      ways.every((text) => text !== undefined && text.length < 5_000),
-      'single elements are all it takes',
-    );
-    const outcome = await rig.whileFlowing(async () => {
-      for (let index = 0; index < elements; index++) await rig.load(ways[index % 2] ?? '');
-    });
+    const ways = [elementChanges(first, moved), elementChanges(moved, first)].filter((text) => text !== undefined);
+    assert.ok(ways.length === 2 && ways.every((text) => text.length < 5_000), 'single elements are all it takes');
+    const outcome = await rig.whileFlowing(() => rig.load(elements / 2, ...ways));
     t.diagnostic(JSON.stringify(outcome));
     assertHeld(outcome, elements);
     assert.equal(outcome.passed, 0);
   });
 
-  const gaps: readonly (readonly [how: string, seen: 'lost' | 'leaked', load: (to: Ruleset) => Promise<void>])[] = [
-    ['tables deleted and made anew in one transaction', 'lost', (to) => rig.load(anew(to))],
-    [
-      'tables deleted, then made anew',
-      'leaked',
-      async (to) => {
-        await rig.load('delete table bridge bk\ndelete table ip bk\n');
-        await rig.load(printNft(to));
-      },
-    ],
-    [
-      'tables flushed, then filled again',
-      'leaked',
-      async (to) => {
-        await rig.load('flush table bridge bk\nflush table ip bk\n');
-        await rig.load(printNft(to).replaceAll(/^delete table .*$/gm, ''));
-      },
-    ],
+  const filled = printNft(first).replaceAll(/^delete table .*$/gm, '');
+
+  /** The first gap is short, the others last as long as a program takes to start. */
+  const gaps: readonly (readonly [how: string, seen: 'lost' | 'leaked', times: number, texts: readonly string[]])[] = [
+    ['tables deleted and made anew in one transaction', 'lost', 20, [anew(first)]],
+    ['tables deleted, then made anew', 'leaked', 3, ['delete table bridge bk\ndelete table ip bk\n', printNft(first)]],
+    ['tables flushed, then filled again', 'leaked', 3, ['flush table bridge bk\nflush table ip bk\n', filled]],
   ];
 
-  for (const [how, seen, load] of gaps) {
+  for (const [how, seen, times, texts] of gaps) {
     test(`the rig sees the gap of ${how}`, async (t) => {
-      await rig.load(anew(first));
+      await rig.load(1, anew(first));
       let seenNow = 0;
-      // the gap is short, and a busy machine may send nothing in it
+      // a busy machine may send nothing in it
       for (let again = 0; seenNow === 0 && again < 5; again++) {
-        const outcome = await rig.whileFlowing(async () => {
-          for (let index = 0; index < faulty; index++) await load(first);
-        });
+        const outcome = await rig.whileFlowing(() => rig.load(times, ...texts));
         t.diagnostic(JSON.stringify(outcome));
-        assertFlowed(outcome, faulty);
+        assertFlowed(outcome, times);
         seenNow = outcome[seen];
       }
       assert.ok(seenNow > 0, `nothing was ${seen}`);

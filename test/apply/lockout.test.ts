@@ -296,14 +296,14 @@ suite('a connection from a guest to the host', { skip: needsRoot }, () => {
     const { SSH_CONNECTION: _ssh, ...env } = process.env;
     const server = new Line(host.namespace.pid, [python, '-c', sshd], { ...env, OUT: out });
     assert.ok(await server.hears('ready', patience));
-    const line = new Line(guest, ['python3', '-c', client], env);
+    const line = new Line(guest, ['/usr/bin/python3', '-c', client], env);
     assert.ok(await line.hears('ready', patience));
     /** A command below the sshd, as its user types it; the exit code comes back over the connection, if it lives. */
     const run = (...args: readonly string[]): void =>
       line.say(`run ${host.argv(args).slice(5).join(' ')} --policy ${policy}`);
     const said = (): string => (existsSync(out) ? readFileSync(out, 'utf8') : '');
     const connects = async (ms = patience): Promise<boolean> => {
-      const again = new Line(guest, ['python3', '-c', client], env);
+      const again = new Line(guest, ['/usr/bin/python3', '-c', client], env);
       const ok = await again.hears('ready', ms);
       again.child.kill();
       return ok;
@@ -349,7 +349,7 @@ suite('a connection from a guest to the host', { skip: needsRoot }, () => {
     // an empty table comes before the rules
     const areLoaded = async () =>
       /^table bridge bk$/m.test((await mustRun(host.namespace, 'nft', ['list', 'tables'])).stdout);
-    await until(areLoaded, 'the rules are loaded');
+    await until(areLoaded, 'the rules are loaded', 200);
     assert.equal(await connects(3_000), false, 'no new one comes in');
     await host.untilStage('rolled-back');
     assert.ok(await connects(), 'the old rules are back');

@@ -2,8 +2,7 @@
 // on the real kernel, forward and on the way back.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { suite, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { after, before, suite, test } from 'node:test';
 import { livePlan } from '../../src/apply/live/apply.ts';
 import { refreshRules } from '../../src/apply/live/refresh.ts';
 import { cutConnections } from '../../src/apply/live/revoke.ts';
@@ -13,7 +12,10 @@ import { mustRun, needsRoot } from '../support/namespace.ts';
 import { assertPrompt } from '../support/slowness.ts';
 import { until } from '../support/until.ts';
 import { hostWith } from './live-host.ts';
-import { guestIp, type Talk, TalkingGuests } from './talking-guests.ts';
+import { StandingProgram } from './standing-program.ts';
+import type { Talk } from './talker.ts';
+import { guestIp, TalkingGuests } from './talking-guests.ts';
+import { timeIsOver } from './time-is-over.ts';
 
 const backends: readonly Backend[] = ['nft', 'iptables'];
 
@@ -32,12 +34,11 @@ const graceMs = 1_000;
 
 /** @param since milliseconds since 1970 */
 async function assertStops(talk: Talk, since: number, what: string): Promise<void> {
-  const { last, echoed } = await talk.said();
+  const { last, sent, echoed } = await talk.said();
   assert.ok(echoed > 10, `${what} spoke before: ${echoed}`);
   assertPrompt(last * 1000 - since, graceMs, `${what}, after the change,`);
-  await sleep(1_000);
-  const later = await talk.said();
-  assert.equal(later.echoed, echoed, `${what} stays silent`);
+  await until(async () => (await talk.said()).sent >= sent + 60, `${what} goes on speaking`, 200);
+  assert.equal((await talk.said()).echoed, echoed, `${what} stays silent`);
 }
 
 async function assertGoesOn(talk: Talk, what: string): Promise<void> {
@@ -46,17 +47,15 @@ async function assertGoesOn(talk: Talk, what: string): Promise<void> {
     const { echoed, lost } = await talk.said();
     return lost === 0 && echoed > before.echoed + 10;
   };
-  await until(goesOn, `${what} goes on, and none of its packets is lost`, 300);
+  await until(goesOn, `${what} goes on, and none of its packets is lost`, 200);
 }
 
 function spoken(talks: readonly Talk[]): Promise<unknown> {
-  return Promise.all(talks.map((talk) => until(async () => (await talk.said()).echoed > 10, 'it speaks')));
+  return Promise.all(talks.map((talk) => until(async () => (await talk.said()).echoed > 10, 'it speaks', 100)));
 }
 
 const wide = ['web -> db tcp/22,tcp/80,udp/5000,udp/5001'];
 const narrow = ['web -> db tcp/80,udp/5001'];
-const ports = [22, 80, 5000, 5001];
-
 type Streams = { readonly doomed: readonly Talk[]; readonly allowed: readonly Talk[] };
 
 async function beginAll(rig: TalkingGuests): Promise<Streams> {
@@ -91,90 +90,94 @@ async function assertExactly(
   await Promise.all(allowed.map((talk, index) => assertGoesOn(talk, `allowed ${index}`)));
 }
 
-suite('what is forbidden ends, what is allowed goes on', { skip, concurrency: 3 }, () => {
+/** Rules and connections of the test before are gone. */
+async function fresh(rig: TalkingGuests, backend: Backend, lines: readonly string[]): Promise<void> {
+  await rig.apply(lines, backend);
+  await rig.fresh();
+}
+
+suite('what is forbidden ends, what is allowed goes on', { skip, concurrency: 2 }, () => {
   for (const backend of backends) {
-    test(`${backend}: after apply`, async (t) => {
-      const rig = await TalkingGuests.build(ports);
-      t.after(() => rig.close());
-      await rig.apply(wide, backend);
-      const streams = await beginAll(rig);
-      const before = await rig.entries();
-      const { cut } = await rig.apply(narrow, backend);
-      assert.deepEqual([cut.flows.length, cut.trouble], [2, undefined]);
-      await assertExactly(rig, streams, before, rig.committed);
-    });
+    suite(backend, { concurrency: 1 }, () => {
+      let rig: TalkingGuests;
+      before(async () => {
+        rig = await TalkingGuests.build([21, 22, 80, 4660, 5000, 5001]);
+      });
+      after(() => rig.close());
 
-    test(`${backend}: when the timer takes a change back; opened while it waited`, async (t) => {
-      const rig = await TalkingGuests.build(ports);
-      t.after(() => rig.close());
-      await rig.apply(narrow, backend);
-      const { outcome } = await rig.apply(wide, backend, 8);
-      assert.equal(outcome, 'pending');
-      const streams = await beginAll(rig);
-      const before = await rig.entries();
-      const back = await rig.host.untilStage('rolled-back');
-      await assertExactly(rig, streams, before, back);
-    });
+      test('after apply', async () => {
+        await fresh(rig, backend, wide);
+        const streams = await beginAll(rig);
+        const before = await rig.entries();
+        const { cut } = await rig.apply(narrow, backend);
+        assert.deepEqual([cut.flows.length, cut.trouble], [2, undefined]);
+        await assertExactly(rig, streams, before, rig.committed);
+      });
 
-    test(`${backend}: after rollback`, async (t) => {
-      const rig = await TalkingGuests.build(ports);
-      t.after(() => rig.close());
-      await rig.apply(narrow, backend);
-      await rig.apply(wide, backend, 60);
-      const streams = await beginAll(rig);
-      const before = await rig.entries();
-      await rig.host.mustRun(['rollback']);
-      await assertExactly(rig, streams, before, Date.now());
-    });
+      test('when the timer takes a change back; opened while it waited', async () => {
+        await fresh(rig, backend, narrow);
+        const { outcome } = await rig.apply(wide, backend, 600);
+        assert.equal(outcome, 'pending');
+        const streams = await beginAll(rig);
+        const before = await rig.entries();
+        timeIsOver(rig.host.state);
+        const back = await rig.host.untilStage('rolled-back');
+        await assertExactly(rig, streams, before, back);
+      });
 
-    test(`${backend}: who opened it decides`, async (t) => {
-      const rig = await TalkingGuests.build([22]);
-      t.after(() => rig.close());
-      await rig.apply(['web -> db any', 'db -> web tcp/22'], backend);
-      const [byDb, byWeb] = [await rig.begin('db', 'tcp', 22), await rig.begin('web', 'tcp', 22)];
-      await spoken([byDb, byWeb]);
-      const { cut } = await rig.apply(['web -> db any'], backend);
-      assert.deepEqual(
-        cut.flows.map(({ original }) => printIp(original.source)),
-        [guestIp('db')],
-      );
-      await assertStops(byDb, rig.committed, 'db to web');
-      await assertGoesOn(byWeb, 'web to db');
-    });
+      test('after rollback', async () => {
+        await fresh(rig, backend, narrow);
+        await rig.apply(wide, backend, 600);
+        const streams = await beginAll(rig);
+        const before = await rig.entries();
+        await rig.host.mustRun(['rollback']);
+        await assertExactly(rig, streams, before, Date.now());
+      });
 
-    test(`${backend}: what a helper announced goes on with its control connection, and ends with it`, async (t) => {
-      const rig = await TalkingGuests.build([21, 4660]);
-      t.after(() => rig.close());
-      const helper = ['-t', 'raw', '-A', 'PREROUTING', '-p', 'tcp', '--dport', '21', '-j', 'CT', '--helper', 'ftp'];
-      const { code, stderr } = await rig.host.namespace.run('iptables', helper);
-      if (code !== 0) return t.skip(`no FTP helper here: ${stderr}`);
-      await rig.apply(['web -> db tcp/21,tcp/80'], backend);
-      const data = await rig.begin('web', 'ftp', 4660);
-      assert.equal((await rig.tracked()).length, 2);
-      assert.equal((await rig.apply(['web -> db tcp/21'], backend)).cut.flows.length, 0);
-      await assertGoesOn(data, 'the data');
-      assert.equal((await rig.apply(['web -> db tcp/80'], backend)).cut.flows.length, 2);
-      await assertStops(data, rig.committed, 'the data');
-    });
+      test('who opened it decides', async () => {
+        await fresh(rig, backend, ['web -> db any', 'db -> web tcp/22']);
+        const [byDb, byWeb] = [await rig.begin('db', 'tcp', 22), await rig.begin('web', 'tcp', 22)];
+        await spoken([byDb, byWeb]);
+        const { cut } = await rig.apply(['web -> db any'], backend);
+        assert.deepEqual(
+          cut.flows.map(({ original }) => printIp(original.source)),
+          [guestIp('db')],
+        );
+        await assertStops(byDb, rig.committed, 'db to web');
+        await assertGoesOn(byWeb, 'web to db');
+      });
 
-    test(`${backend}: a guest that is gone, and comes again`, async (t) => {
-      const rig = await TalkingGuests.build(ports);
-      t.after(() => rig.close());
-      await rig.apply(wide, backend);
-      const talk = await rig.begin('web', 'tcp', 80);
-      await mustRun(rig.host.namespace, 'ip', ['link', 'delete', 'g2']);
-      const gone = await refreshRules(rig.site, hostWith(['g1']));
-      assert.equal(gone?.cut?.flows.length, 1);
-      assert.equal((await rig.entries()).size, 0);
-      await rig.plugIn('db');
-      const again = await refreshRules(rig.site, hostWith(['g1', 'g2']));
-      assert.equal(again?.changed, true);
-      // elements more: nobody is asked
-      assert.equal(again.cut === undefined, backend === 'nft');
-      await assertGoesOn(await rig.begin('web', 'udp', 5001), 'a new one');
-      const { echoed } = await talk.said();
-      await sleep(500);
-      assert.equal((await talk.said()).echoed, echoed, 'the old one is no known flow');
+      test('what a helper announced goes on with its control connection, and ends with it', async (t) => {
+        const rule = ['PREROUTING', '-p', 'tcp', '--dport', '21', '-j', 'CT', '--helper', 'ftp'];
+        const { code, stderr } = await rig.host.namespace.run('iptables', ['-t', 'raw', '-A', ...rule]);
+        if (code !== 0) return t.skip(`no FTP helper here: ${stderr}`);
+        t.after(() => rig.host.namespace.run('iptables', ['-t', 'raw', '-D', ...rule]));
+        await fresh(rig, backend, ['web -> db tcp/21,tcp/80']);
+        const data = await rig.begin('web', 'ftp', 4660);
+        assert.equal((await rig.tracked()).length, 2);
+        assert.equal((await rig.apply(['web -> db tcp/21'], backend)).cut.flows.length, 0);
+        await assertGoesOn(data, 'the data');
+        assert.equal((await rig.apply(['web -> db tcp/80'], backend)).cut.flows.length, 2);
+        await assertStops(data, rig.committed, 'the data');
+      });
+
+      test('a guest that is gone, and comes again', async () => {
+        await fresh(rig, backend, wide);
+        const talk = await rig.begin('web', 'tcp', 80);
+        await mustRun(rig.host.namespace, 'ip', ['link', 'delete', 'g2']);
+        const gone = await refreshRules(rig.site, hostWith(['g1']));
+        assert.equal(gone?.cut?.flows.length, 1);
+        assert.equal((await rig.entries()).size, 0);
+        await rig.plugIn('db');
+        const again = await refreshRules(rig.site, hostWith(['g1', 'g2']));
+        assert.equal(again?.changed, true);
+        // elements more: nobody is asked
+        assert.equal(again.cut === undefined, backend === 'nft');
+        await assertGoesOn(await rig.begin('web', 'udp', 5001), 'a new one');
+        const { sent, echoed } = await talk.said();
+        await until(async () => (await talk.said()).sent >= sent + 30, 'it goes on speaking', 200);
+        assert.equal((await talk.said()).echoed, echoed, 'the old one is no known flow');
+      });
     });
   }
 });
@@ -189,16 +192,20 @@ function made(count: number, dport: (index: number) => number): readonly string[
 }
 
 suite('exactly those', { skip }, () => {
+  let rig: TalkingGuests;
+  before(async () => {
+    rig = await TalkingGuests.build();
+  });
+  after(() => rig.close());
+
   const rows: readonly (readonly [what: string, dies: (index: number) => boolean, dying: number])[] = [
     ['1,000 connections of which 10 end', (index) => index % 100 === 7, 10],
     ['1,000 connections of which 999 end', (index) => index !== 500, 999],
     ['1,000 connections of which none ends', () => false, 0],
   ];
   for (const [what, dies, dying] of rows) {
-    test(what, async (t) => {
-      const rig = await TalkingGuests.build([]);
-      t.after(() => rig.close());
-      await rig.apply(['web -> db udp/2000-4000']);
+    test(what, async () => {
+      await fresh(rig, 'nft', ['web -> db udp/2000-4000']);
       const text = made(1_000, (index) => (dies(index) ? 2_000 + index : 3_100 + (index % 7)));
       await rig.add(text);
       const before = await rig.tracked();
@@ -215,10 +222,8 @@ suite('exactly those', { skip }, () => {
     });
   }
 
-  test('connections of others are none of ours: by no managed bridge, and to everybody', async (t) => {
-    const rig = await TalkingGuests.build([]);
-    t.after(() => rig.close());
-    await rig.apply(wide);
+  test('connections of others are none of ours: by no managed bridge, and to everybody', async () => {
+    await fresh(rig, 'nft', wide);
     const others = [
       '-A -p tcp --state ESTABLISHED -s 172.17.0.2 -d 192.0.2.7 -r 192.0.2.7 -q 198.51.100.1 --sport 4000 --dport 443 --reply-port-src 443 --reply-port-dst 4000 -t 3600',
       `-A -p udp -s ${guestIp('web')} -d 224.0.0.251 -r 224.0.0.251 -q ${guestIp('web')} --sport 5353 --dport 5353 --reply-port-src 5353 --reply-port-dst 5353 -t 3600`,
@@ -234,38 +239,40 @@ suite('exactly those', { skip }, () => {
 
 suite('before and without', { skip }, () => {
   test('plan and dry run say what would be cut, and cut nothing', async (t) => {
-    const rig = await TalkingGuests.build([]);
+    const rig = await TalkingGuests.build();
     t.after(() => rig.close());
     const { host } = rig;
+    const standing = await StandingProgram.start(host);
+    t.after(() => standing.close());
     await rig.apply(['web -> db udp/2000-4000']);
     await rig.add(made(5, (index) => (index < 3 ? 2_000 : 3_000)));
     const policy = host.file('narrow.yaml', rig.target(['web -> db udp/3000']).policyText);
     for (const look of [['plan'], ['apply', '--dry-run']]) {
-      const text = await host.mustRun([...look, '--policy', policy]);
+      const text = await standing.mustRun([...look, '--policy', policy]);
       assert.match(text, /^ {2}3 connections would be cut:\n {4}web 10\.0\.0\.11 -> db 10\.0\.0\.12 udp 2000 \(3\)$/m);
-      const { cut } = JSON.parse(await host.mustRun([...look, '--policy', policy, '-o', 'json']));
+      const { cut } = JSON.parse(await standing.mustRun([...look, '--policy', policy, '-o', 'json']));
       assert.equal(cut.count, 3);
       assert.deepEqual(cut.connections, [
         { source: 'web 10.0.0.11', destination: 'db 10.0.0.12', service: 'udp 2000', connections: 3 },
       ]);
     }
     assert.equal((await rig.tracked()).length, 5);
-    const { code, stderr } = await host.run(['apply', '--policy', policy, '--no-confirm']);
+    const { code, stderr } = await standing.run(['apply', '--policy', policy, '--no-confirm']);
     assert.equal(code, 0, stderr);
     assert.match(stderr, /^.*3 connections cut, as the policy does not allow them$/m);
     assert.equal((await rig.tracked()).length, 2);
-    assert.doesNotMatch(await host.mustRun(['status']), /connection/);
+    assert.doesNotMatch(await standing.mustRun(['status']), /connection/);
     await rig.add(made(1, () => 2_000));
-    const text = await host.mustRun(['status']);
+    const text = await standing.mustRun(['status']);
     assert.match(
       text,
       /^1 connection that the policy does not allow: the next apply cuts them\n {2}web 10\.0\.0\.11 -> db 10\.0\.0\.12 udp 2000$/m,
     );
-    assert.equal(JSON.parse(await host.mustRun(['status', '-o', 'json'])).connections.count, 1);
+    assert.equal(JSON.parse(await standing.mustRun(['status', '-o', 'json'])).connections.count, 1);
   });
 
   test('without the tool the change is made, and it is said what goes on', async (t) => {
-    const rig = await TalkingGuests.build([]);
+    const rig = await TalkingGuests.build();
     t.after(() => rig.close());
     await rig.apply(wide);
     const { access, state } = rig.site;
@@ -281,7 +288,7 @@ suite('before and without', { skip }, () => {
   });
 
   test('a connection that is older than the rules may be tracked the wrong way round', async (t) => {
-    const rig = await TalkingGuests.build([]);
+    const rig = await TalkingGuests.build();
     t.after(() => rig.close());
     const [web, db] = [guestIp('web'), guestIp('db')];
     const answerFirst = (own: number) =>

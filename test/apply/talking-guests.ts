@@ -1,9 +1,5 @@
 // Two guests on one bridge of a live host, each in a namespace of its own, and connections between them that go on.
 import assert from 'node:assert/strict';
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface, type Interface } from 'node:readline';
 import { applyTarget } from '../../src/apply/live/apply.ts';
 import { trackedFlows } from '../../src/apply/live/connections.ts';
 import type { Site } from '../../src/apply/live/site.ts';
@@ -14,9 +10,9 @@ import type { Access } from '../../src/machine/access.ts';
 import { printIp } from '../../src/model/ip.ts';
 import type { Backend } from '../../src/model/ruleset.ts';
 import { parsePolicy } from '../../src/policy/parse-policy.ts';
-import { ended } from '../support/child.ts';
 import { freshNamespace, mustRun, type Namespace } from '../support/namespace.ts';
 import { hostWith, LiveHost } from './live-host.ts';
+import { type Talk, Talker } from './talker.ts';
 
 const cards = {
   web: { port: 'g1', ip: '10.0.0.11', mac: '52:54:00:00:00:11' },
@@ -41,58 +37,34 @@ function talkPolicy(lines: readonly string[]): string {
   return ['guests:', ...guests, 'allow:', ...allow, 'dhcp: none', ''].join('\n');
 }
 
-export type Said = { readonly sent: number; readonly echoed: number; readonly lost: number; readonly last: number };
-
-/** One connection that says something every few milliseconds, and hears it again. */
-export class Talk {
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #lines: Interface;
-
-  private constructor(child: ChildProcessWithoutNullStreams) {
-    this.#child = child;
-    this.#lines = createInterface(child.stdout);
-  }
-
-  static async begin(child: ChildProcessWithoutNullStreams): Promise<Talk> {
-    const talk = new Talk(child);
-    const [line] = await once(talk.#lines, 'line');
-    assert.equal(line, 'ready');
-    return talk;
-  }
-
-  async said(): Promise<Said> {
-    const line = once(this.#lines, 'line');
-    this.#child.stdin.write('\n');
-    return JSON.parse((await line)[0]);
-  }
-
-  async end(): Promise<void> {
-    const gone = ended(this.#child);
-    this.#child.stdin.end();
-    await gone;
-  }
-}
-
-const script = join(import.meta.dirname, 'talk.py');
-
 export class TalkingGuests {
   readonly host: LiveHost;
   readonly #guests: Readonly<Record<GuestName, Namespace>>;
-  readonly #talks: Talk[] = [];
-  /** Milliseconds since 1970 of the last transaction that was loaded. */
-  committed = 0;
+  #talkers: Readonly<Partial<Record<GuestName, Talker>>> = {};
+  #committed: number | undefined;
 
   private constructor(host: LiveHost, guests: Readonly<Record<GuestName, Namespace>>) {
     this.host = host;
     this.#guests = guests;
   }
 
-  static async build(ports: readonly number[]): Promise<TalkingGuests> {
+  /** @param ports on which both answer; without any nobody talks */
+  static async build(ports: readonly number[] = []): Promise<TalkingGuests> {
     const [host, web, db] = await Promise.all([LiveHost.build([]), freshNamespace(), freshNamespace()]);
     const rig = new TalkingGuests(host, { web, db });
-    for (const name of ['web', 'db'] as const) await rig.plugIn(name);
-    for (const name of ['web', 'db'] as const) await rig.#start(name, ['serve', ...ports.map(String)]);
-    return rig;
+    try {
+      await Promise.all([rig.plugIn('web'), rig.plugIn('db')]);
+      if (ports.length > 0) await rig.#startTalkers(ports);
+      return rig;
+    } catch (cause) {
+      await rig.close();
+      throw cause;
+    }
+  }
+
+  async #startTalkers(ports: readonly number[]): Promise<void> {
+    const { web, db } = this.#guests;
+    this.#talkers = { web: await Talker.start(web, ports), db: await Talker.start(db, ports) };
   }
 
   /** The card is the guest's; the port appears on the bridge. */
@@ -105,17 +77,23 @@ export class TalkingGuests {
     await mustRun(guest, 'ip', ['-batch', '-'], own.join('\n'));
   }
 
-  async #start(name: GuestName, args: readonly string[]): Promise<Talk> {
-    const argv = ['-n', '-t', String(this.#guests[name].pid), '--', 'python3', '-u', script, ...args];
-    const talk = await Talk.begin(spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'pipe'] }));
-    this.#talks.push(talk);
-    return talk;
-  }
-
   /** Comes back when the first answer was heard. */
   begin(from: GuestName, proto: 'tcp' | 'udp' | 'ftp', port: number): Promise<Talk> {
-    const to = from === 'web' ? 'db' : 'web';
-    return this.#start(from, ['ask', proto, guestIp(to), String(port)]);
+    const talker = this.#talkers[from];
+    assert.ok(talker, 'it talks');
+    return talker.ask(proto, guestIp(from === 'web' ? 'db' : 'web'), port);
+  }
+
+  /** As if nobody had ever talked; the rules stay. */
+  async fresh(): Promise<void> {
+    for (const talker of Object.values(this.#talkers)) await talker.fresh();
+    await mustRun(this.host.namespace, 'conntrack', ['-F']);
+  }
+
+  /** Milliseconds since 1970 at which the last transaction was loaded. */
+  get committed(): number {
+    assert.ok(this.#committed, 'a transaction was loaded');
+    return this.#committed;
   }
 
   get site(): Site {
@@ -123,7 +101,7 @@ export class TalkingGuests {
     return {
       ...site,
       access: noting(site.access, (at) => {
-        this.committed = at;
+        this.#committed = at;
       }),
     };
   }
@@ -167,7 +145,7 @@ export class TalkingGuests {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#talks.map((talk) => talk.end()));
+    await Promise.all(Object.values(this.#talkers).map((talker) => talker.end()));
     await Promise.all([this.host.close(), ...Object.values(this.#guests).map((guest) => guest.close())]);
   }
 }
@@ -178,7 +156,7 @@ function noting(access: Access, committed: (at: number) => void): Access {
     ...access,
     start: (program, args, ...rest) => {
       const child = access.start(program, args, ...rest);
-      const loads = program === 'iptables-restore' || (program === 'nft' && args.some((arg) => arg.endsWith('.nft')));
+      const loads = program === 'iptables-restore' || args.some((arg) => arg.endsWith('.nft'));
       if (loads) child.on('close', () => committed(Date.now()));
       return child;
     },
