@@ -78,6 +78,7 @@ export class Follower {
   /** Those that were followed last. */
   #devices: readonly BridgePort[] = [];
   #isBehind = true;
+  #hasFailed = false;
   #isChecking = false;
   /** This look read or compiled everything. */
   #isLarge = false;
@@ -101,13 +102,15 @@ export class Follower {
     this.#file = new PolicyFile(policyFile, aside);
   }
 
-  /** What the machine refuses is told once, and tried again with the next look. */
+  /** What the machine refuses is told once, and tried again: soon, as it may have been a moment's, and then at a pace. */
   async look(reasons: ReadonlySet<Reason>): Promise<void> {
     const troubles = new Map<string, Happening>();
     try {
       await this.#look(reasons);
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
+      if (!this.#hasFailed) this.#retryPace.hasten();
+      this.#hasFailed = true;
       this.#isBehind = true;
       troubles.set(error.message, { kind: 'trouble', words: error.message });
     }
@@ -130,7 +133,7 @@ export class Follower {
     const isAll = isOther || reasons.has('again') || (this.#isBehind && this.#retryPace.isDue());
     if (isAll) await this.#retryPace.timed(() => this.#lookInOrder(reasons, applied, isAll));
     else await this.#lookInOrder(reasons, applied, isAll);
-    if (isAll) this.#isBehind = false;
+    if (isAll) this.#isBehind = this.#hasFailed = false;
   }
 
   async #lookInOrder(reasons: ReadonlySet<Reason>, applied: Applied, isAll: boolean): Promise<void> {

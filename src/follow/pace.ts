@@ -15,6 +15,11 @@ export class Pace {
     return now >= this.#due;
   }
 
+  /** However long it took the last time. */
+  hasten(now = Date.now()): void {
+    this.#due = Math.min(this.#due, now + this.#shortestMs);
+  }
+
   /** Whatever the reason was, it has been looked at. */
   async timed<T>(action: () => Promise<T>): Promise<T> {
     const begun = Date.now();

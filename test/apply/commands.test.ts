@@ -11,9 +11,9 @@ import { bootId, startTime } from '../../src/apply/live/process-id.ts';
 import { makeStateDirectory } from '../../src/apply/live/state.ts';
 import { ended } from '../support/child.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { Resident } from '../support/resident.ts';
 import { until } from '../support/until.ts';
 import { db, LiveHost, web } from './live-host.ts';
-import { StandingProgram } from './standing-program.ts';
 import { timeIsOver } from './time-is-over.ts';
 
 /** Everything that the program keeps and everything that the kernel has: equal texts when nothing was written. */
@@ -26,13 +26,13 @@ async function everything(host: LiveHost): Promise<string> {
 
 suite('looking changes nothing', { skip: needsRoot }, () => {
   let host: LiveHost;
-  let standing: StandingProgram;
+  let resident: Resident;
   before(async () => {
     host = await LiveHost.build();
-    standing = await StandingProgram.start(host);
+    resident = Resident.on(host);
   });
   after(async () => {
-    await standing.close();
+    await resident.close();
     await host.close();
   });
 
@@ -48,15 +48,15 @@ suite('looking changes nothing', { skip: needsRoot }, () => {
 
   for (const when of ['before anything was applied', 'afterwards']) {
     test(when, async () => {
-      if (when === 'afterwards') await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+      if (when === 'afterwards') await resident.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
       const policy = host.policy('http');
       const untouched = await everything(host);
       for (const look of looks) {
-        const text = await standing.mustRun([...look, '--policy', policy]);
+        const text = await resident.mustRun([...look, '--policy', policy]);
         assert.notEqual(text, '', look.join(' '));
         assert.equal(await everything(host), untouched, look.join(' '));
       }
-      await standing.mustRun(['status', '-o', 'json']);
+      await resident.mustRun(['status', '-o', 'json']);
       assert.equal(await everything(host), untouched, 'status');
     });
   }
@@ -82,7 +82,7 @@ suite('looking changes nothing', { skip: needsRoot }, () => {
   });
 
   test('what is said of a change: the rules, the ports, the kernel', async () => {
-    const text = await standing.mustRun([
+    const text = await resident.mustRun([
       'plan',
       '--policy',
       host.policy('http', { web, db: { ...db, ip: '10.0.0.99' } }),
@@ -101,7 +101,7 @@ suite('looking changes nothing', { skip: needsRoot }, () => {
   test('who has no root hears what is needed', async (t) => {
     chmodSync(host.directory, 0o755);
     const policy = host.policy('http');
-    const nobody = await StandingProgram.start(host, ['setpriv', '--reuid=65534', '--clear-groups']);
+    const nobody = Resident.on(host, ['setpriv', '--reuid=65534', '--clear-groups']);
     t.after(() => nobody.close());
     for (const command of ['plan', 'diff', 'apply', 'status']) {
       const args = command === 'status' ? [command] : [command, '--policy', policy];
@@ -114,21 +114,21 @@ suite('looking changes nothing', { skip: needsRoot }, () => {
 
 suite('a saved plan', { skip: needsRoot }, () => {
   let host: LiveHost;
-  let standing: StandingProgram;
+  let resident: Resident;
   let plan: string;
   before(async () => {
     host = await LiveHost.build();
-    standing = await StandingProgram.start(host);
-    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    resident = Resident.on(host);
+    await resident.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
     plan = join(host.directory, 'plan.json');
   });
   after(async () => {
-    await standing.close();
+    await resident.close();
     await host.close();
   });
 
-  const save = () => standing.mustRun(['plan', '--policy', host.policy('http'), '--out', plan]);
-  const apply = () => standing.run(['apply', plan, '--no-confirm']);
+  const save = () => resident.mustRun(['plan', '--policy', host.policy('http'), '--out', plan]);
+  const apply = () => resident.run(['apply', plan, '--no-confirm']);
 
   test('is applied while all is as it was, and not twice', async () => {
     await save();
@@ -146,7 +146,7 @@ suite('a saved plan', { skip: needsRoot }, () => {
     ],
     [
       'other rules',
-      () => standing.mustRun(['apply', '--policy', host.policy('https'), '--no-confirm']),
+      () => resident.mustRun(['apply', '--policy', host.policy('https'), '--no-confirm']),
       /the loaded rules.* changed since/,
     ],
     [
@@ -168,7 +168,7 @@ suite('a saved plan', { skip: needsRoot }, () => {
   }
 
   test('what is no plan is said to be none', async () => {
-    const { code, stderr } = await standing.run(['apply', host.file('no.json', '{}')]);
+    const { code, stderr } = await resident.run(['apply', host.file('no.json', '{}')]);
     assert.equal(code, 2);
     assert.match(stderr, /is no plan/);
   });
@@ -176,23 +176,23 @@ suite('a saved plan', { skip: needsRoot }, () => {
 
 suite('apply, confirm, rollback', { skip: needsRoot }, () => {
   let host: LiveHost;
-  let standing: StandingProgram;
+  let resident: Resident;
   before(async () => {
     host = await LiveHost.build();
-    standing = await StandingProgram.start(host);
+    resident = Resident.on(host);
   });
   after(async () => {
-    await standing.close();
+    await resident.close();
     await host.close();
   });
 
   test('without a terminal it comes back at once, and waits for confirm; another change has to wait', async () => {
-    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    await resident.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
     const old = await host.digest();
     const { code, stderr } = await host.run(['apply', '--policy', host.policy('http')]);
     assert.equal(code, 0, stderr);
     const [, left] = /come back in (\d+) s/.exec(stderr) ?? [];
-    const again = await standing.run(['apply', '--policy', host.policy('https')]);
+    const again = await resident.run(['apply', '--policy', host.policy('https')]);
     assert.equal(again.code, 2);
     assert.match(again.stderr, /a change waits for its confirmation/);
     const { pending } = JSON.parse(await host.mustRun(['status', '-o', 'json']));
@@ -209,46 +209,46 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
 
   test('rollback without a change that waits brings the generation before back', async () => {
     const ssh = await host.digest();
-    await standing.mustRun(['apply', '--policy', host.policy('smtp'), '--no-confirm']);
+    await resident.mustRun(['apply', '--policy', host.policy('smtp'), '--no-confirm']);
     const smtp = await host.digest();
-    const back = await standing.run(['rollback']);
+    const back = await resident.run(['rollback']);
     assert.equal(back.code, 0, back.stderr);
     assert.equal(await host.digest(), ssh);
     assert.match(back.stderr, /the previous rules come back in/, 'as every change it waits for its confirmation');
-    await standing.mustRun(['rollback']);
+    await resident.mustRun(['rollback']);
     assert.equal(await host.digest(), smtp);
-    await standing.mustRun(['rollback', '--no-confirm']);
+    await resident.mustRun(['rollback', '--no-confirm']);
     assert.equal(await host.digest(), ssh);
   });
 
   test('rollback just after the timer means the change that is gone, and not the one before it', async () => {
-    await standing.mustRun(['apply', '--policy', host.policy('imap'), '--no-confirm']);
+    await resident.mustRun(['apply', '--policy', host.policy('imap'), '--no-confirm']);
     const imap = await host.digest();
-    await standing.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
+    await resident.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
     timeIsOver(host.state);
     await host.untilStage('rolled-back');
-    const { code, stderr } = await standing.run(['rollback']);
+    const { code, stderr } = await resident.run(['rollback']);
     assert.equal(code, 0);
     assert.match(stderr, /taken back already/);
     assert.equal(await host.digest(), imap);
-    assert.equal((await standing.run(['confirm'])).code, 4);
-    await standing.mustRun(['rollback', '--no-confirm']);
+    assert.equal((await resident.run(['confirm'])).code, 4);
+    await resident.mustRun(['rollback', '--no-confirm']);
     assert.notEqual(await host.digest(), imap, 'who knows that goes further back');
   });
 
   test('a change that could not be taken back can be neither confirmed nor forgotten', async () => {
     const old = await host.digest();
-    await standing.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
+    await resident.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
     const pending = join(host.state, 'pending');
     stopTimer(host.state);
     renameSync(join(pending, 'armed'), join(pending, 'failed'));
-    assert.match(await standing.run(['status']).then(({ stdout }) => stdout), /could not be put back/);
-    const { code, stderr } = await standing.run(['confirm']);
+    assert.match(await resident.run(['status']).then(({ stdout }) => stdout), /could not be put back/);
+    const { code, stderr } = await resident.run(['confirm']);
     assert.equal(code, 2);
     assert.match(stderr, /could not be put back: run `bridgekeeper rollback`/);
-    await standing.mustRun(['rollback']);
+    await resident.mustRun(['rollback']);
     assert.equal(await host.digest(), old);
-    assert.equal((await standing.run(['status'])).code, 0);
+    assert.equal((await resident.run(['status'])).code, 0);
   });
 
   test('who waits hears what became of this change, also when the next one has begun', async (t) => {
@@ -258,28 +258,28 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
     await host.untilStage('armed');
     await until(() => !existsSync(join(host.state, 'lock')), 'it has let go of the lock');
     process.kill(command.pid ?? 0, 'SIGSTOP');
-    await standing.mustRun(['rollback']);
-    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
-    await standing.mustRun(['apply', '--policy', host.policy('ntp'), '--confirm', '10m']);
+    await resident.mustRun(['rollback']);
+    await resident.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    await resident.mustRun(['apply', '--policy', host.policy('ntp'), '--confirm', '10m']);
     process.kill(command.pid ?? 0, 'SIGCONT');
     assert.deepEqual(await ending, [4, null]);
-    await standing.mustRun(['rollback']);
+    await resident.mustRun(['rollback']);
   });
 
   test('confirm with nothing to confirm says so', async () => {
-    await standing.mustRun(['apply', '--policy', host.policy('http'), '--no-confirm']);
-    const { code, stderr } = await standing.run(['confirm']);
+    await resident.mustRun(['apply', '--policy', host.policy('http'), '--no-confirm']);
+    const { code, stderr } = await resident.run(['confirm']);
     assert.equal(code, 2);
     assert.match(stderr, /no change waits/);
   });
 
   test('rule numbers stay with their rules', async () => {
     const numbers = async (): Promise<Record<string, number>> => {
-      const { rules } = JSON.parse(await standing.mustRun(['status', '-o', 'json']));
+      const { rules } = JSON.parse(await resident.mustRun(['status', '-o', 'json']));
       return Object.fromEntries(rules.map(({ id, number }: { id: string; number: number }) => [id, number]));
     };
     const old = await numbers();
-    await standing.mustRun(['apply', '--policy', host.policy('ntp'), '--no-confirm']);
+    await resident.mustRun(['apply', '--policy', host.policy('ntp'), '--no-confirm']);
     const now = await numbers();
     const kept = Object.keys(old).filter((id) => id in now);
     assert.ok(kept.length > 5);
@@ -332,24 +332,24 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
 
 suite('status', { skip: needsRoot }, () => {
   let host: LiveHost;
-  let standing: StandingProgram;
+  let resident: Resident;
   before(async () => {
     host = await LiveHost.build();
-    standing = await StandingProgram.start(host);
+    resident = Resident.on(host);
   });
   after(async () => {
-    await standing.close();
+    await resident.close();
     await host.close();
   });
 
   test('before anything was applied', async () => {
-    assert.match(await standing.mustRun(['status']), /^Nothing was applied yet/);
+    assert.match(await resident.mustRun(['status']), /^Nothing was applied yet/);
   });
 
   test('what is loaded, from which policy, and what each rule counted', async () => {
     const policy = host.policy('ssh');
-    await standing.mustRun(['apply', '--policy', policy, '--no-confirm']);
-    const { loaded, rules, drift, pending } = JSON.parse(await standing.mustRun(['status', '-o', 'json']));
+    await resident.mustRun(['apply', '--policy', policy, '--no-confirm']);
+    const { loaded, rules, drift, pending } = JSON.parse(await resident.mustRun(['status', '-o', 'json']));
     assert.equal(loaded.policyFile, policy);
     assert.match(loaded.policyDigest, /^[0-9a-f]{64}$/);
     assert.ok(Date.now() - loaded.loadedAt < 60_000);
@@ -391,9 +391,9 @@ suite('status', { skip: needsRoot }, () => {
   ];
   for (const [what, [program = '', ...args], words] of drifts) {
     test(`drift: ${what}`, async () => {
-      await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+      await resident.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
       await mustRun(host.namespace, program, args);
-      const { code, stdout } = await standing.run(['status']);
+      const { code, stdout } = await resident.run(['status']);
       assert.equal(code, 6, stdout);
       assert.match(stdout, words);
       await mustRun(host.namespace, 'sysctl', ['-w', 'net.bridge.bridge-nf-call-iptables=1']);
@@ -404,9 +404,9 @@ suite('status', { skip: needsRoot }, () => {
   }
 
   test('drift: a port that came', async () => {
-    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    await resident.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
     await mustRun(host.namespace, 'ip', ['-batch', '-'], host.portLines('g9').join('\n'));
-    const { code, stdout } = await standing.run(['status']);
+    const { code, stdout } = await resident.run(['status']);
     assert.equal(code, 6);
     assert.match(stdout, /port g9 came after the rules were loaded: it is closed/);
   });
@@ -418,18 +418,18 @@ suite('status', { skip: needsRoot }, () => {
     };
     await mustRun(host.namespace, 'sysctl', ['-w', 'net.bridge.bridge-nf-call-iptables=0']);
     assert.equal(await calls(), 0);
-    const text = await standing.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
+    const text = await resident.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
     assert.match(text, /bridge br0: the ip tables get to see its packets/);
     assert.equal(await calls(), 1);
-    assert.equal((await standing.run(['status'])).code, 0);
-    await standing.mustRun(['rollback']);
+    assert.equal((await resident.run(['status'])).code, 0);
+    await resident.mustRun(['rollback']);
     assert.equal(await calls(), 0);
     await mustRun(host.namespace, 'sysctl', ['-w', 'net.bridge.bridge-nf-call-iptables=1']);
   });
 
   test('apply puts right what somebody changed', async () => {
     await mustRun(host.namespace, 'nft', ['flush', 'chain', 'bridge', 'bk', 'prerouting']);
-    await standing.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
-    assert.equal((await standing.run(['status'])).code, 0);
+    await resident.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    assert.equal((await resident.run(['status'])).code, 0);
   });
 });

@@ -4,8 +4,8 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { needsRoot } from '../support/namespace.ts';
+import { Resident } from '../support/resident.ts';
 import { LiveHost } from './live-host.ts';
-import { StandingProgram } from './standing-program.ts';
 
 const uuids = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'];
 
@@ -44,29 +44,29 @@ const byPort = 'guests: { web: { ip: 10.0.0.11, port: g1 }, db: { ip: 10.0.0.12,
 
 suite('a libvirt that', { skip: needsRoot }, () => {
   let host: LiveHost;
-  let standing: StandingProgram;
+  let resident: Resident;
   before(async () => {
     host = await LiveHost.build();
-    standing = await StandingProgram.start(host);
+    resident = Resident.on(host);
   });
   after(async () => {
-    await standing.close();
+    await resident.close();
     await host.close();
   });
 
   for (const [what, dumps] of rows) {
     test(what, async () => {
       const policy = host.file('names.yaml', byName);
-      await standing.mustRun(['apply', '--policy', policy, '--no-confirm'], virsh(host, answers));
+      await resident.mustRun(['apply', '--policy', policy, '--no-confirm'], virsh(host, answers));
       const old = await host.digest();
-      const status = JSON.parse(await standing.mustRun(['status', '-o', 'json'], virsh(host, answers)));
+      const status = JSON.parse(await resident.mustRun(['status', '-o', 'json'], virsh(host, answers)));
       assert.ok(status.rules.some(({ id }: { id: string }) => id === 'guest/db/in/source'));
-      const { code, stderr } = await standing.run(['apply', '--policy', policy, '--no-confirm'], virsh(host, dumps));
+      const { code, stderr } = await resident.run(['apply', '--policy', policy, '--no-confirm'], virsh(host, dumps));
       assert.equal(code, 2, stderr);
       assert.match(stderr, /libvirt does not say which guests there are: .*; so nobody knows the port of guest 'web'/);
       assert.equal(await host.digest(), old);
       const ports = host.file('ports.yaml', byPort);
-      const named = await standing.run(['apply', '--policy', ports, '--no-confirm'], virsh(host, dumps));
+      const named = await resident.run(['apply', '--policy', ports, '--no-confirm'], virsh(host, dumps));
       assert.equal(named.code, 0, 'ports that the policy names need no libvirt');
       assert.match(named.stderr, /warning\[libvirt-refused\]/);
     });

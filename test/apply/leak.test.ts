@@ -8,7 +8,7 @@ import type { Ruleset } from '../../src/model/ruleset.ts';
 import { printNft } from '../../src/nft/print.ts';
 import { elementChanges } from '../../src/nft/print-changes.ts';
 import { needsRoot } from '../support/namespace.ts';
-import { LeakRig, type Outcome, worldRules } from './leak-rig.ts';
+import { LeakRig, type Outcome, pace, worldRules } from './leak-rig.ts';
 
 const isFull = process.env.BRIDGEKEEPER_FULL === '1';
 const size = isFull ? { first: 1023, second: 229 } : { first: 201, second: 101 };
@@ -38,7 +38,7 @@ suite('frames while rules change', { skip: needsRoot }, () => {
 
   /** Enough frames for the loss of one to mean something. */
   const assertFlowed = ({ sent }: Outcome, changes: number): void => {
-    assert.ok(sent > 500 && sent > changes * 5, `only ${sent} frames of each kind`);
+    assert.ok(sent > pace / 2 && sent > changes * 5, `only ${sent} frames of each kind`);
   };
 
   const assertHeld = (outcome: Outcome, changes: number): void => {

@@ -9,10 +9,10 @@ import { cutConnections } from '../../src/apply/live/revoke.ts';
 import { printIp } from '../../src/model/ip.ts';
 import type { Backend } from '../../src/model/ruleset.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { Resident } from '../support/resident.ts';
 import { assertPrompt } from '../support/slowness.ts';
 import { until } from '../support/until.ts';
 import { hostWith } from './live-host.ts';
-import { StandingProgram } from './standing-program.ts';
 import type { Talk } from './talker.ts';
 import { guestIp, TalkingGuests } from './talking-guests.ts';
 import { timeIsOver } from './time-is-over.ts';
@@ -242,33 +242,33 @@ suite('before and without', { skip }, () => {
     const rig = await TalkingGuests.build();
     t.after(() => rig.close());
     const { host } = rig;
-    const standing = await StandingProgram.start(host);
-    t.after(() => standing.close());
+    const resident = Resident.on(host);
+    t.after(() => resident.close());
     await rig.apply(['web -> db udp/2000-4000']);
     await rig.add(made(5, (index) => (index < 3 ? 2_000 : 3_000)));
     const policy = host.file('narrow.yaml', rig.target(['web -> db udp/3000']).policyText);
     for (const look of [['plan'], ['apply', '--dry-run']]) {
-      const text = await standing.mustRun([...look, '--policy', policy]);
+      const text = await resident.mustRun([...look, '--policy', policy]);
       assert.match(text, /^ {2}3 connections would be cut:\n {4}web 10\.0\.0\.11 -> db 10\.0\.0\.12 udp 2000 \(3\)$/m);
-      const { cut } = JSON.parse(await standing.mustRun([...look, '--policy', policy, '-o', 'json']));
+      const { cut } = JSON.parse(await resident.mustRun([...look, '--policy', policy, '-o', 'json']));
       assert.equal(cut.count, 3);
       assert.deepEqual(cut.connections, [
         { source: 'web 10.0.0.11', destination: 'db 10.0.0.12', service: 'udp 2000', connections: 3 },
       ]);
     }
     assert.equal((await rig.tracked()).length, 5);
-    const { code, stderr } = await standing.run(['apply', '--policy', policy, '--no-confirm']);
+    const { code, stderr } = await resident.run(['apply', '--policy', policy, '--no-confirm']);
     assert.equal(code, 0, stderr);
     assert.match(stderr, /^.*3 connections cut, as the policy does not allow them$/m);
     assert.equal((await rig.tracked()).length, 2);
-    assert.doesNotMatch(await standing.mustRun(['status']), /connection/);
+    assert.doesNotMatch(await resident.mustRun(['status']), /connection/);
     await rig.add(made(1, () => 2_000));
-    const text = await standing.mustRun(['status']);
+    const text = await resident.mustRun(['status']);
     assert.match(
       text,
       /^1 connection that the policy does not allow: the next apply cuts them\n {2}web 10\.0\.0\.11 -> db 10\.0\.0\.12 udp 2000$/m,
     );
-    assert.equal(JSON.parse(await standing.mustRun(['status', '-o', 'json'])).connections.count, 1);
+    assert.equal(JSON.parse(await resident.mustRun(['status', '-o', 'json'])).connections.count, 1);
   });
 
   test('without the tool the change is made, and it is said what goes on', async (t) => {

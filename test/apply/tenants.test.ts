@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type Diagnostic, printDiagnostic } from '../../src/model/diagnostic.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { Resident } from '../support/resident.ts';
 import { LiveHost, policyText } from './live-host.ts';
-import { StandingProgram } from './standing-program.ts';
 
 /** Web and db stand before: what comes here is the third. */
 const rows: readonly (readonly [what: string, lines: readonly string[], closed: readonly string[], words: RegExp])[] = [
@@ -69,30 +69,30 @@ type IdOf = { readonly id: string };
 
 class Tenants {
   readonly host: LiveHost;
-  readonly standing: StandingProgram;
+  readonly resident: Resident;
   #used = 0;
 
-  private constructor(host: LiveHost, standing: StandingProgram) {
+  private constructor(host: LiveHost, resident: Resident) {
     this.host = host;
-    this.standing = standing;
+    this.resident = resident;
   }
 
   static async build(ports: readonly string[]): Promise<Tenants> {
     const host = await LiveHost.build(ports);
     await mustRun(host.namespace, 'ip', ['address', 'add', '10.0.0.1/24', 'dev', 'br0']);
-    return new Tenants(host, await StandingProgram.start(host));
+    return new Tenants(host, Resident.on({ namespace: host.namespace }));
   }
 
   /** The program on a host where nothing was ever applied. */
-  async fresh(): Promise<StandingProgram['run']> {
+  async fresh(): Promise<Resident['run']> {
     await mustRun(this.host.namespace, 'iptables-restore', [], '*filter\nCOMMIT\n');
     await mustRun(this.host.namespace, 'nft', ['flush', 'ruleset']);
     const state = `${this.host.state}-${++this.#used}`;
-    return (args, env) => this.standing.run(args, env, state);
+    return (args, env) => this.resident.run([...args, '--state', state], env);
   }
 
   async close(): Promise<void> {
-    await this.standing.close();
+    await this.resident.close();
     await this.host.close();
   }
 }

@@ -14,7 +14,8 @@ import { goldenText } from '../yaml/golden.ts';
 const log = goldenText('logs/bridge-host-journal.log');
 const [firstLine = ''] = log.split('\n');
 /** For commands that read nothing and end at once. */
-const resident = Resident.start({ after }, []);
+const resident = new Resident([]);
+after(() => resident.close());
 
 const needsRoot = process.getuid?.() === 0 ? false : 'a mount namespace needs root';
 

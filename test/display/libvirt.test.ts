@@ -6,8 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, type Namespace } from '../support/namespace.ts';
+import { Resident } from '../support/resident.ts';
 import { program as programFile } from '../support/run-cli.ts';
-import { DisplayProgram } from './display-program.ts';
 import { miniGuestFiles, needsMiniGuests } from './guests/mini-guest.ts';
 
 const virsh = ['-q', '-c', 'qemu:///system'];
@@ -15,10 +15,10 @@ const hostile = 'x"; touch pwned; #';
 
 describe('displays of libvirt', { skip: needsLibvirt || needsMiniGuests }, () => {
   let host: Namespace;
-  let program: DisplayProgram;
+  let program: Resident;
   let files: string;
 
-  const run = (...argv: readonly string[]) => program.run(argv);
+  const run = (...argv: readonly string[]) => program.run(['display', ...argv]);
   const dump = async (name: string) =>
     (await mustRun(host, 'virsh', [...virsh, 'dumpxml', name, '--inactive', '--security-info'])).stdout;
 
@@ -57,13 +57,13 @@ describe('displays of libvirt', { skip: needsLibvirt || needsMiniGuests }, () =>
   before(async () => {
     files = miniGuestFiles();
     host = await freshLibvirt();
-    program = new DisplayProgram(host);
+    program = new Resident(['nsenter', '-n', '-m', '-p', '-t', `${host.pid}`, '--']);
     await define('desk', "<video><model type='qxl' ram='65536' vram='65536' vgamem='16384' heads='1'/></video>");
     await define('dark', "<video><model type='cirrus'/></video>");
     await define(hostile, "<video><model type='virtio' heads='1'/></video>");
   });
   after(async () => {
-    await program?.end();
+    await program?.close();
     await host?.close();
   });
 

@@ -6,8 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, type Namespace, type Ran } from '../support/namespace.ts';
+import { Resident } from '../support/resident.ts';
 import { program as programFile, root } from '../support/run-cli.ts';
-import { DisplayProgram } from './display-program.ts';
 import { DebianGuest } from './guests/debian-guest.ts';
 import { miniGuestFiles, needsMiniGuests } from './guests/mini-guest.ts';
 
@@ -42,14 +42,14 @@ type Trap = { readonly at: string; readonly when: 'before' | 'after'; readonly d
 
 describe('the way back', { skip: needsLibvirt || needsMiniGuests }, () => {
   let host: Namespace;
-  let program: DisplayProgram;
+  let program: Resident;
   let guest: DebianGuest;
   let place: string;
 
   const display = (argv: readonly string[], trap?: Trap): Promise<Ran> => {
     const words = [process.execPath, programFile, 'display', ...argv];
     const state = ['--state', '/run/state'];
-    if (trap === undefined) return program.run([...argv, ...state]);
+    if (trap === undefined) return program.run(['display', ...argv, ...state]);
     const variables = [`TRAP=${trap.at}`, `TRAP_WHEN=${trap.when}`, `TRAP_DOES=${trap.does}`];
     return host.run('env', ['PATH=/run/trap:/usr/sbin:/usr/bin:/sbin:/bin', ...variables, ...words, ...state]);
   };
@@ -101,7 +101,7 @@ describe('the way back', { skip: needsLibvirt || needsMiniGuests }, () => {
   before(async () => {
     place = miniGuestFiles();
     host = await freshLibvirt();
-    program = new DisplayProgram(host);
+    program = new Resident(['nsenter', '-n', '-m', '-p', '-t', `${host.pid}`, '--']);
     await mustRun(host, 'mkdir', ['/run/trap']);
     await mustRun(host, 'cp', [join(import.meta.dirname, 'guests', 'trap-virsh.sh'), '/run/trap/virsh']);
     await define('web', definition('web', "<video><model type='qxl'/></video>"));
@@ -112,7 +112,7 @@ describe('the way back', { skip: needsLibvirt || needsMiniGuests }, () => {
     await guest.sh(makeGrub);
   });
   after(async () => {
-    await program?.end();
+    await program?.close();
     await host?.close();
   });
 

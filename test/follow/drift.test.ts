@@ -2,7 +2,7 @@
 // recorded; with `restore-drift: false` only reported, and `status` ends with 6.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,7 +25,8 @@ async function served(t: TestContext, how: 'restoring' | 'reporting', backend = 
   t.after(() => host.close());
   const words = how === 'restoring' ? '' : 'restore-drift: false\n';
   const policy = host.file('policy.yaml', `${policyText('ssh')}${words}`);
-  const resident = Resident.on(t, host);
+  const resident = Resident.on(host);
+  t.after(() => resident.close());
   await resident.mustRun(['apply', '--policy', policy, '--no-confirm', '--backend', backend]);
   const serving = await Serving.start(host.argv(['serve', '--policy', policy]));
   t.after(() => serving.end());
@@ -284,7 +285,8 @@ suite('drift', { skip: needsRoot, concurrency: 2 }, () => {
     const host = await LiveHost.build(['g1']);
     t.after(() => host.close());
     const policy = host.policy('ssh');
-    const resident = Resident.on(t, host);
+    const resident = Resident.on(host);
+    t.after(() => resident.close());
     const { code } = await resident.run(['apply', '--policy', policy, '--no-confirm']);
     assert.equal(code, 1, 'the port of db is not there');
     await mustRun(host.namespace, 'iptables', ['-P', 'FORWARD', 'DROP']);
@@ -389,6 +391,32 @@ const listener = `import socket,sys
 s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("bound",flush=True)
 while True: print(s.recv(4096).decode().replace("\\n"," "),flush=True)`;
 
+/** In front of the real nft: of our bridge table it says nothing while there is the file beside it. */
+const silentNft = `#!/bin/sh
+case "$*" in *'list table bridge bk') [ ! -e "$0.silent" ] || exit 1 ;; esac
+PATH=\${PATH#*:} exec nft "$@"
+`;
+
+suite('the daemon and a tool that failed once', { skip: needsRoot }, () => {
+  test('what it was to look at is looked at again soon', async (t) => {
+    const host = await LiveHost.build();
+    t.after(() => host.close());
+    await host.applyHere('ssh');
+    const directory = join(host.directory, 'bin');
+    const silent = join(directory, 'nft.silent');
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'nft'), silentNft, { mode: 0o755 });
+    const env = { ...process.env, PATH: `${directory}:${process.env.PATH}` };
+    const serving = await Serving.start(host.argv(['serve', '--policy', host.policy('ssh')]), env);
+    t.after(() => serving.end());
+    writeFileSync(silent, '');
+    const failed = ({ kind, words }: Heard) => kind === 'trouble' && /list table/.test(words);
+    await serving.after(() => nft('add', 'chain', 'bridge', 'bk', 'mine')(host), failed);
+    const restored = isDrift(/^chain mine of table bridge bk was added by somebody else$/, 'restored');
+    await serving.after(async () => rmSync(silent), restored);
+  });
+});
+
 suite('the daemon before anything was applied', { skip: needsRoot }, () => {
   let host: LiveHost;
   let serving: Serving | undefined;
@@ -420,7 +448,9 @@ suite('the daemon before anything was applied', { skip: needsRoot }, () => {
   test('nothing was applied yet: said once, and followed from the first apply on', async (t) => {
     assert.ok(serving !== undefined);
     assert.match(serving.heard[0]?.words ?? '', /^nothing was applied yet/);
-    await Resident.on(t, host).mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+    const resident = Resident.on(host);
+    t.after(() => resident.close());
+    await resident.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
     const right = await host.digest();
     const isFollowed = async (): Promise<boolean> =>
       (await mustRun(host.namespace, 'nft', ['list', 'tables'])).stdout.includes('bk_present');

@@ -177,7 +177,8 @@ suite('under the restrictions of the unit', { skip: needsTools }, () => {
     const old = await host.digest();
     writeFileSync(join(host.state, 'http.yaml'), policyText('http'));
     const policy = ['--policy', '/var/lib/bridgekeeper/http.yaml'];
-    const tool = Resident.start(t, daemon.way());
+    const tool = new Resident(daemon.way());
+    t.after(() => tool.close());
     await tool.mustRun(['plan', ...policy]);
     await tool.mustRun(['apply', ...policy, '--confirm', '10m']);
     const fresh = await host.digest();

@@ -59,7 +59,9 @@ class Machine {
       await gone;
     });
     t.after(() => machine.#close());
-    machine.#resident = Resident.start(t, machine.#way());
+    const resident = new Resident(machine.#way());
+    t.after(() => resident.close());
+    machine.#resident = resident;
     if (init === 'systemd') await machine.sh('mkdir -p /run/systemd/system');
     await machine.sh('cat >/run/policy.yaml', policyText('ssh'));
     return machine;

@@ -1,69 +1,78 @@
 // The program in a process that stays, where a test gives many commands that are not what it is about: each runs as from a
-// command line, but Node and the modules are started once. Nothing is on its standard input.
+// command line, but Node and the modules are started once, which costs more than most commands. What a process is by itself
+// (signals, a terminal, standard input, what is left when it dies) is for who starts one of its own.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { LiveHost } from '../apply/live-host.ts';
 import { ended } from './child.ts';
 import type { Ran } from './namespace.ts';
+import type { CommandLine } from './resident-program.ts';
 
-/** A test, or its whole file: the process ends with it. */
-type Owner = { readonly after: (end: () => Promise<void>) => void };
+type Place = { readonly namespace: { readonly pid: number }; readonly state?: string };
 
 export class Resident {
   readonly #child: ChildProcess;
   readonly #always: readonly string[];
   #last: Promise<unknown> = Promise.resolve();
+  #said = '';
 
-  private constructor(child: ChildProcess, always: readonly string[]) {
-    this.#child = child;
+  /**
+   * @param way the words before the program, which enter a namespace
+   * @param always is added to every command
+   */
+  constructor(way: readonly string[], always: readonly string[] = []) {
+    const [file = '', ...args] = [...way, process.execPath, join(import.meta.dirname, 'resident-program.ts')];
+    const { SSH_CONNECTION: _ssh, BRIDGEKEEPER_STATE: _state, ...env } = process.env;
+    this.#child = spawn(file, args, { env, cwd: '/', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    this.#child.stderr?.on('data', (chunk) => {
+      this.#said += chunk;
+    });
     this.#always = always;
   }
 
-  /** `way` are the words before the program, which enter a namespace; `always` is added to every command. */
-  static start(t: Owner, way: readonly string[], always: readonly string[] = []): Resident {
-    const [file = '', ...args] = [...way, process.execPath, join(import.meta.dirname, 'resident-program.ts')];
-    const { SSH_CONNECTION: _ssh, BRIDGEKEEPER_STATE: _state, ...env } = process.env;
-    const child = spawn(file, args, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    const resident = new Resident(child, always);
-    t.after(() => resident.#end());
-    return resident;
-  }
-
-  static on(t: Owner, { namespace, state }: LiveHost): Resident {
-    return Resident.start(t, ['nsenter', '-n', '-t', String(namespace.pid), '--'], ['--state', state]);
+  /**
+   * On a host in a namespace, with its state if it is given.
+   * @param as a program that runs it as somebody else, and its arguments
+   */
+  static on({ namespace, state }: Place, as: readonly string[] = []): Resident {
+    const always = state === undefined ? [] : ['--state', state];
+    return new Resident(['nsenter', '-n', '-t', String(namespace.pid), '--', ...as], always);
   }
 
   /** One after the other, in the order in which they were given. */
-  run(args: readonly string[]): Promise<Ran> {
-    const running = this.#last.then(() => this.#ask(args));
+  run(args: readonly string[], env: CommandLine['env'] = {}): Promise<Ran> {
+    const running = this.#last.then(() => this.#ask({ args: [...args, ...this.#always], env }));
     this.#last = running.catch(() => undefined);
     return running;
   }
 
-  async mustRun(args: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.run(args);
+  async mustRun(args: readonly string[], env?: CommandLine['env']): Promise<string> {
+    const { code, stdout, stderr } = await this.run(args, env);
     assert.equal(code, 0, `bridgekeeper ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`);
     return stdout;
   }
 
-  async #ask(args: readonly string[]): Promise<Ran> {
-    const listening = new AbortController();
-    const { signal } = listening;
-    const gone = once(this.#child, 'exit', { signal }).then(() => assert.fail(`it ended by ${args.join(' ')}`));
+  async #ask(line: CommandLine): Promise<Ran> {
+    const over = new AbortController();
+    const { signal } = over;
+    const gone = once(this.#child, 'close', { signal }).then(() =>
+      assert.fail(`it ended by ${line.args.join(' ')}: ${this.#said}`),
+    );
     gone.catch(() => undefined);
-    this.#child.send([...args, ...this.#always]);
     try {
-      const [ran] = await Promise.race([once(this.#child, 'message', { signal }), gone]);
+      const answer = once(this.#child, 'message', { signal });
+      this.#child.send(line);
+      const [ran] = await Promise.race([answer, gone]);
       return ran;
     } finally {
-      listening.abort();
+      over.abort();
     }
   }
 
-  async #end(): Promise<void> {
-    this.#child.kill('SIGKILL');
+  /** It ends with its channel. */
+  async close(): Promise<void> {
+    if (this.#child.connected) this.#child.disconnect();
     await ended(this.#child);
   }
 }

@@ -25,9 +25,7 @@ export async function listOwn(access: Access, counters: 'with counters' | 'plain
   const tables = await nftObjects(access, ['list', 'tables']);
   const names = tables.flatMap((object) => tableName(object) ?? []);
   const objects: unknown[] = [];
-  for (const { family, name } of names.filter(isOwnTable)) {
-    objects.push(...(await nftObjects(access, ['list', 'table', family, name])));
-  }
+  for (const table of names.filter(isOwnTable)) objects.push(...(await listedTable(access, table)));
   const hasFilter = names.some(({ family, name }) => family === 'ip' && name === 'filter');
   return { nft: objects, iptables: await savedIptables(access, hasFilter, counters === 'plain' ? [] : ['-c']) };
 }
@@ -67,6 +65,19 @@ function setName(object: unknown): string {
   return `set ${family} ${table} ${name}`;
 }
 
+/** Nothing when somebody has deleted it since it was named. */
+async function listedTable(access: Access, { family, name }: TableName): Promise<readonly unknown[]> {
+  const listed = () => nftObjects(access, ['list', 'table', family, name]);
+  try {
+    return await listed();
+  } catch {
+    const tables = await nftObjects(access, ['list', 'tables']);
+    const isThere = tables.map(tableName).some((one) => one?.family === family && one.name === name);
+    // it may be a new one of the same name
+    return isThere ? listed() : [];
+  }
+}
+
 async function nftObjects(access: Access, args: readonly string[]): Promise<readonly unknown[]> {
   const ran = await runNft(access, ['-j', ...args]);
   if (ran.code !== 0) throw refusedToRead(access, ['nft', '-j', ...args], ran);
@@ -98,8 +109,10 @@ function refusedToRead(access: Access, argv: readonly string[], ran: Ran): HostE
   return new HostError('tool-failed', failureText(access, argv, ran));
 }
 
-function tableName(object: unknown): { readonly family: string; readonly name: string } | undefined {
-  return (object as { readonly table?: { readonly family: string; readonly name: string } }).table;
+type TableName = { readonly family: string; readonly name: string };
+
+function tableName(object: unknown): TableName | undefined {
+  return (object as { readonly table?: TableName }).table;
 }
 
 async function savedIptables(access: Access, nftHasFilter: boolean, options: readonly string[]): Promise<string> {
