@@ -24,6 +24,8 @@ const fileTimeoutMs = (isAll ? 10 : 60) * 60_000;
 /** Two processors are kept busy by so many files: about half of their time they wait. */
 const lanes = 3;
 
+const systemPaths = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
 /**
  * Every program that tests start is the same one: its modules are read and made ready once. Programs of the system come before
  * others of their names, such as the scripts that choose among several Pythons, ten times as slow as the one they choose.
@@ -31,7 +33,7 @@ const lanes = 3;
 const env = {
   NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'bridgekeeper-tests'),
   ...process.env,
-  PATH: [tools, '/usr/sbin', '/usr/bin', '/sbin', '/bin', process.env.PATH].join(delimiter),
+  PATH: [tools, ...systemPaths, process.env.PATH].join(delimiter),
 };
 
 const inCi = !['', '0', 'false'].includes(process.env.CI ?? '');

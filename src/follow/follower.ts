@@ -169,22 +169,24 @@ export class Follower {
   /** A refusal shows that somebody changed what is loaded; and what is made anew would hide what he changed. */
   async #byElements(seen: Seen, applied: Applied): Promise<void> {
     try {
-      await this.#follow(seen, applied, 'by elements');
+      this.#tellRestored(await this.#follow(seen, applied, 'by elements'));
     } catch (error) {
       const isFirst = error instanceof CheckFirst || error instanceof LoadRefused;
       if (!isFirst || !applied.restoresDrift) throw error;
       await this.#rules(applied);
-      await this.#follow(await this.#host.look('changed'), applied, 'by elements');
+      this.#tellRestored(await this.#follow(await this.#host.look('changed'), applied, 'by elements'));
     }
   }
 
-  async #follow(seen: Seen, applied: Applied, how: How): Promise<void> {
+  /** @returns what somebody else had changed, and was put right by the way */
+  async #follow(seen: Seen, applied: Applied, how: How): Promise<readonly Drift[]> {
     const followed = await this.#inStep.follow(seen, applied, how);
     this.#devices = seen.ports;
     this.#isLarge ||= this.#inStep.wasLarge;
     this.#inStep.wasLarge = false;
     this.#applied.isOurs();
     this.#tellFollowed(followed);
+    return followed.drift;
   }
 
   #tellFollowed({ ports, diagnostics, strangers }: Followed): void {
@@ -238,10 +240,11 @@ export class Follower {
   async #restore(about: string, found: readonly Drift[], applied: Applied): Promise<void> {
     this.#guests.forget();
     this.#check.outdate();
-    await this.#follow(await this.#host.look('all'), applied, 'anew');
+    const besides = await this.#follow(await this.#host.look('all'), applied, 'anew');
     const left = about === 'rules' ? (await this.#aside('drift', undefined)).drift : await this.#switchDrift();
     const words = new Set(left.map((one) => one.words));
-    for (const drift of shortened(found.filter((one) => !words.has(one.words)))) this.#tellOne(drift, 'restored');
+    const all = new Map([...found, ...besides].map((one) => [one.words, one]));
+    this.#tellRestored([...all.values()].filter((one) => !words.has(one.words)));
     this.#tellDrift(about, left);
   }
 
@@ -305,6 +308,10 @@ export class Follower {
     const { begun, over } = this.#driftAbout(about).now(items);
     for (const drift of begun) this.#tellOne(drift, 'reported');
     for (const drift of over) this.#tellOne(drift, 'over');
+  }
+
+  #tellRestored(restored: readonly Drift[]): void {
+    for (const drift of shortened(restored)) this.#tellOne(drift, 'restored');
   }
 
   #tellOne({ kind, port, words }: Drift, outcome: 'restored' | 'reported' | 'over'): void {

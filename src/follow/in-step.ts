@@ -1,6 +1,7 @@
 // The host as it is -> the rules in force, in one transaction, and the table of present devices after it. The order is what
 // keeps a name that was given to another device from being open: devices are read first, then who they are; then the rules
 // for them are loaded; and only then those very devices may pass.
+import type { Drift } from '../apply/drift.ts';
 import type { Anew } from '../apply/live/anew.ts';
 import type { DirectChange } from '../apply/live/direct-change.ts';
 import { Following } from '../apply/live/following.ts';
@@ -25,12 +26,14 @@ export type Followed = {
   readonly diagnostics: readonly Diagnostic[];
   /** Ports that nobody knows and that the loaded rules do not name yet, because drift is only reported. */
   readonly strangers: readonly string[];
+  /** What somebody else had changed in our rules, and was put right. */
+  readonly drift: readonly Drift[];
 };
 
 /** 'anew': the kernel's rules are read, and what somebody changed in ours is put right. */
 export type How = 'by elements' | 'anew';
 
-type Loaded = Pick<Followed, 'ports' | 'diagnostics'> & Partial<Pick<Followed, 'strangers'>>;
+type Loaded = Pick<Followed, 'ports' | 'diagnostics'> & Partial<Pick<Followed, 'strangers' | 'drift'>>;
 
 type InStepParts = {
   readonly aside: Aside;
@@ -118,11 +121,11 @@ export class InStep {
     if (value === undefined) throw new HostError('host', diagnostics[0]?.message ?? 'this host cannot be described');
     const host = this.#remembered.complete(value, devices, diagnostics, applied.inhabited);
     const loaded = applied.restoresDrift ? await this.#step(host, how) : await this.#report(host, how);
-    const strangers = loaded?.strangers ?? [];
-    if (loaded === undefined) return { ports: [], diagnostics, strangers };
+    const { strangers = [], drift = [] } = loaded ?? {};
+    if (loaded === undefined) return { ports: [], diagnostics, strangers, drift };
     for (const { port, kind } of loaded.ports) this.#learn(port, kind);
     await this.#admit(devices);
-    return { ports: loaded.ports, diagnostics: [...diagnostics, ...loaded.diagnostics], strangers };
+    return { ports: loaded.ports, diagnostics: [...diagnostics, ...loaded.diagnostics], strangers, drift };
   }
 
   /** A guest that comes or goes is a step of its own; everything else is made anew, and what somebody changed put right. */
@@ -133,14 +136,14 @@ export class InStep {
     const followed = await this.#following.refresh(host);
     if (followed === undefined) return undefined;
     this.#isKnown = true;
-    const { ground, diagnostics, now = [], wanted = [] } = followed;
+    const { ground, diagnostics, drift = [], now = [], wanted = [] } = followed;
     const ports = ground === undefined ? (followed.ports ?? []) : groundChanges(this.#ground, ground);
     if (ground !== undefined) this.#ground = ground;
     else if (this.#ground !== undefined) this.#ground = groundWith(this.#ground, ports, now);
     const changed = new Set(ports.map(({ port }) => port));
     this.#wanted = ground === undefined ? wantedWith(this.#wanted, changed, wanted) : wanted;
     this.wasLarge ||= ground !== undefined;
-    return { ports, diagnostics };
+    return { ports, diagnostics, drift };
   }
 
   /** Where drift is only reported: what is believed to be loaded is changed, and nothing else. */

@@ -1,8 +1,9 @@
 // iptables as the back end: in the same way, beside other tools' rules; and from one back end to the other and back.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { suite, type TestContext, test } from 'node:test';
 import { mustRun, type Namespace, needsRoot } from '../support/namespace.ts';
+import { Resident } from '../support/resident.ts';
 import { root } from '../support/run-cli.ts';
 import { LiveHost } from './live-host.ts';
 
@@ -34,16 +35,23 @@ async function nftTables(namespace: Namespace): Promise<readonly string[]> {
   return stdout.split('\n').filter((line) => line.endsWith(' bk'));
 }
 
+async function hostOf(t: TestContext): Promise<{ readonly host: LiveHost; readonly resident: Resident }> {
+  const host = await LiveHost.build();
+  const resident = Resident.on(host);
+  t.after(() => resident.close());
+  t.after(() => host.close());
+  return { host, resident };
+}
+
 suite('the iptables back end', { skip: needsRoot }, () => {
   test('applied, changed, taken back, drifted, restored; the rules of others stay', async (t) => {
-    const host = await LiveHost.build();
-    t.after(() => host.close());
+    const { host, resident } = await hostOf(t);
     const { namespace } = host;
     await mustRun(namespace, 'iptables-restore', [], foreign);
     const others = await othersRules(namespace);
     assert.ok(others.length >= 5);
     const apply = (service: string, ...args: readonly string[]) =>
-      host.mustRun(['apply', '--backend', 'iptables', '--policy', host.policy(service), ...args]);
+      resident.mustRun(['apply', '--backend', 'iptables', '--policy', host.policy(service), ...args]);
     await apply('ssh', '--no-confirm');
     assert.ok((await ourChains(namespace)) > 3);
     const { stdout } = await mustRun(namespace, 'iptables-save', []);
@@ -52,30 +60,24 @@ suite('the iptables back end', { skip: needsRoot }, () => {
     const old = await host.digest();
     await apply('http', '--confirm', '60s');
     assert.notEqual(await host.digest(), old);
-    await host.mustRun(['rollback']);
+    await resident.mustRun(['rollback']);
     assert.equal(await host.digest(), old);
     await mustRun(namespace, 'iptables', ['-D', 'FORWARD', '-i', 'br0', '-j', 'bk-forward']);
-    const status = await host.run(['status']);
+    const status = await resident.run(['status']);
     assert.equal(status.code, 6);
     assert.match(status.stdout, /iptables chain FORWARD does not lead to our rules/);
     await apply('ssh', '--no-confirm');
     assert.equal(await host.digest(), old);
     assert.deepEqual(await othersRules(namespace), others);
-    assert.deepEqual(JSON.parse(await host.mustRun(['status', '-o', 'json'])).drift, []);
-  });
-
-  test('what each rule decided is counted', async (t) => {
-    const host = await LiveHost.build();
-    t.after(() => host.close());
-    await host.mustRun(['apply', '--backend', 'iptables', '--policy', host.policy('ssh'), '--no-confirm']);
-    const { rules } = JSON.parse(await host.mustRun(['status', '-o', 'json']));
-    assert.ok(rules.length > 5 && rules.some(({ id }: { id: string }) => id === 'rest'));
+    const { drift, rules } = JSON.parse(await resident.mustRun(['status', '-o', 'json']));
+    assert.deepEqual(drift, []);
+    assert.ok(rules.length > 5 && rules.some(({ id }: { id: string }) => id === 'rest'), 'what each rule decided');
   });
 
   test('the boot loads it', async (t) => {
     const host = await LiveHost.build();
     t.after(() => host.close());
-    await host.mustRun(['apply', '--backend', 'iptables', '--policy', host.policy('ssh'), '--no-confirm']);
+    await host.applyHere('ssh', undefined, 'iptables');
     const loaded = await host.digest();
     await host.reboot();
     const { code, stderr } = await host.namespace.run(join(root, 'bin', 'bridgekeeper-boot'), [host.state]);
@@ -90,21 +92,20 @@ suite('from one back end to the other', { skip: needsRoot }, () => {
     ['iptables', 'nft'],
   ] as const) {
     test(`${from} to ${to}, taken back, and confirmed`, async (t) => {
-      const host = await LiveHost.build();
-      t.after(() => host.close());
+      const { host, resident } = await hostOf(t);
       const { namespace } = host;
       const policy = host.policy('ssh');
-      await host.mustRun(['apply', '--backend', from, '--policy', policy, '--no-confirm']);
+      await resident.mustRun(['apply', '--backend', from, '--policy', policy, '--no-confirm']);
       const old = await host.digest();
-      await host.mustRun(['apply', '--backend', to, '--policy', policy, '--confirm', '60s']);
+      await resident.mustRun(['apply', '--backend', to, '--policy', policy, '--confirm', '60s']);
       const isNft = (backend: string) => backend === 'nft';
       assert.equal((await nftTables(namespace)).length > 0, isNft(to));
       assert.equal((await ourChains(namespace)) > 0, !isNft(to));
-      await host.mustRun(['rollback']);
+      await resident.mustRun(['rollback']);
       assert.equal(await host.digest(), old);
-      await host.mustRun(['apply', '--backend', to, '--policy', policy, '--no-confirm']);
+      await resident.mustRun(['apply', '--backend', to, '--policy', policy, '--no-confirm']);
       assert.equal((await nftTables(namespace)).length > 0, isNft(to));
-      assert.equal((await host.run(['status'])).code, 0);
+      assert.equal((await resident.run(['status'])).code, 0);
     });
   }
 });

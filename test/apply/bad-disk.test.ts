@@ -32,16 +32,16 @@ function fill(host: LiveHost): void {
 }
 
 async function untilRules(host: LiveHost, wanted: string, ms: number): Promise<boolean> {
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(100))
+  for (const end = Date.now() + ms; Date.now() < end; await sleep(500))
     if ((await host.digest()) === wanted) return true;
   return false;
 }
 
 suite('a bad disk', { skip: needsRoot }, () => {
-  for (const backend of ['nft', 'iptables'])
+  for (const backend of ['nft', 'iptables'] as const)
     test(`${backend}: full before the change: refused, nothing is loaded, nothing is left`, async (t) => {
       const host = await smallDisk(t);
-      await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm', '--backend', backend]);
+      await host.applyHere('ssh', undefined, backend);
       const old = await host.digest();
       fill(host);
       const { code, stderr } = await host.run(['apply', '--policy', host.policy('http'), '--backend', backend]);
@@ -61,12 +61,12 @@ suite('a bad disk', { skip: needsRoot }, () => {
   for (const [how, options, spoil] of ways) {
     test(`${how} while a change waits: the old rules come back`, async (t) => {
       const host = await smallDisk(t, options);
-      await host.mustRun(['apply', '--policy', host.policy('ssh'), '--no-confirm']);
+      await host.applyHere('ssh');
       const old = await host.digest();
-      await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '5s']);
+      await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '8s']);
       assert.notEqual(await host.digest(), old);
       await spoil(host);
-      assert.ok(await untilRules(host, old, 9_000), 'the old rules are back');
+      assert.ok(await untilRules(host, old, 30_000), 'the old rules are back');
     });
   }
 });

@@ -44,8 +44,9 @@ suite('guests come and go', { skip: needsRoot }, () => {
     const since = (await readStatus(live.site, hostWith(['g1', 'g2']))).current?.loadedAt;
     let from: Reckoning = 'as listed';
     for (const ports of [['g1'], ['g1', 'g2'], ['g1', 'g2', 'g3'], ['g1', 'g2']]) {
-      const { changed, elementsOnly } = await refreshed(live, hostWith(ports), from);
+      const { changed, elementsOnly, drift } = await refreshed(live, hostWith(ports), from);
       assert.ok(changed && elementsOnly, `${ports.join()}: ${changed} ${elementsOnly}`);
+      assert.deepEqual(drift, []);
       await assertNoDrift(live, hostWith(ports));
       from = 'as kept';
     }
@@ -55,19 +56,28 @@ suite('guests come and go', { skip: needsRoot }, () => {
     assert.equal((await refreshed(live, hostWith(['g1', 'g2']), 'as kept')).changed, false);
   });
 
-  test('what somebody changed is put right', async () => {
+  test('what somebody changed is put right, and told, also when a guest comes at the same time', async () => {
     await live.applyHere('ssh');
+    const rows: readonly (readonly [argv: readonly string[], words: RegExp])[] = [
+      [
+        ['flush', 'chain', 'bridge', 'bk', 'prerouting'],
+        /^chain prerouting of table bridge bk is not as it was loaded$/,
+      ],
+      [['delete', 'table', 'ip', 'bk'], /^table ip bk is gone$/],
+      [['flush', 'ruleset'], /^table bridge bk is gone\ntable ip bk is gone$/],
+    ];
     const right = await live.digest();
-    const host = hostWith(['g1', 'g2']);
-    for (const argv of [
-      ['flush', 'chain', 'bridge', 'bk', 'prerouting'],
-      ['delete', 'table', 'ip', 'bk'],
-      ['flush', 'ruleset'],
-    ]) {
-      await mustRun(live.namespace, 'nft', argv);
-      assert.equal((await refreshed(live, host)).changed, true);
-      assert.equal(await live.digest(), right);
+    for (const ports of [['g1', 'g2'], ['g1']]) {
+      for (const [argv, words] of rows) {
+        await refreshed(live, hostWith(['g1', 'g2']));
+        await mustRun(live.namespace, 'nft', argv);
+        const { changed, drift } = await refreshed(live, hostWith(ports));
+        assert.equal(changed, true);
+        assert.match(drift.map((one) => one.words).join('\n'), words);
+        assert.equal((await live.digest()) === right, ports.length === 2);
+      }
     }
+    await refreshed(live, hostWith(['g1', 'g2']));
   });
 
   test('a guest comes while a change waits: it is there, and the way back leads to the old policy with it', async () => {

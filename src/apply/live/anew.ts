@@ -4,6 +4,7 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Host } from '../../model/host.ts';
 import type { Ground } from '../../model/rule-list.ts';
 import { parsePolicy } from '../../policy/parse-policy.ts';
+import type { Drift } from '../drift.ts';
 import { type FollowerSeed, followerSeed } from '../follow/follower-seed.ts';
 import { managedByName } from '../kept-bridges.ts';
 import type { Target } from '../target.ts';
@@ -30,6 +31,8 @@ export type Anew = {
   /** Whether elements and chains of single ports were all that changed. */
   readonly elementsOnly: boolean;
   readonly diagnostics: readonly Diagnostic[];
+  /** What somebody else had changed in our rules, and was put right. */
+  readonly drift: readonly Drift[];
   readonly ground: Ground;
   /** Connections that the rules allow, as examples. */
   readonly wanted: readonly Wanted[];
@@ -42,12 +45,13 @@ export function refreshAnew(site: Site, host: Host): Promise<Anew | undefined> {
   return withLock(site.state, site.command, async () => {
     const refreshed = await refreshLocked(site, host);
     if (refreshed === undefined) return undefined;
-    const { target, changed, elementsOnly, diagnostics } = refreshed;
+    const { target, changed, elementsOnly, diagnostics, drift } = refreshed;
     const begun = begunWith(site.state, target, diagnostics);
     return {
       changed,
       elementsOnly,
       diagnostics,
+      drift,
       ground: target.list.ground,
       wanted: wantedConnections(target.list),
       ...(begun === undefined ? {} : { begun }),

@@ -5,6 +5,7 @@ import type { Host } from '../../model/host.ts';
 import type { Ground, GroundPort } from '../../model/rule-list.ts';
 import { directChanges } from '../../netlink/table-changes.ts';
 import { isElementsOnly } from '../../nft/changes.ts';
+import type { Drift } from '../drift.ts';
 import { Follower, type Step } from '../follow/follower.ts';
 import { keepManaged, managedByName } from '../kept-bridges.ts';
 import { refusalOf } from '../refusal.ts';
@@ -34,6 +35,8 @@ export type Followed = {
   readonly wanted?: readonly Wanted[];
   /** When everything was made anew. */
   readonly ground?: Ground;
+  /** What somebody else had changed, and was put right then. */
+  readonly drift?: readonly Drift[];
   readonly diagnostics: readonly Diagnostic[];
 };
 

@@ -6,6 +6,7 @@ import { HostError } from '../../model/host-error.ts';
 import type { Policy } from '../../model/policy.ts';
 import { isElementsOnly, isOnlyMore, rulesetChanges } from '../../nft/changes.ts';
 import { printHost } from '../../topology/print-host.ts';
+import { type Drift, rulesDrift } from '../drift.ts';
 import { callSteps, type Loaded, loadedOf, stepsBetween, stepsFromAnywhere } from '../loaded.ts';
 import { toShow } from '../plan.ts';
 import { type Target, targetOfText } from '../target.ts';
@@ -31,6 +32,8 @@ export type Refreshed = {
   /** Whether elements and chains of single ports were all that changed. */
   readonly elementsOnly: boolean;
   readonly diagnostics: readonly Diagnostic[];
+  /** What somebody else had changed, and was put right. */
+  readonly drift: readonly Drift[];
   /** Connections that were ended; undefined when nothing was forbidden that was not before. */
   readonly cut?: Revocation;
 };
@@ -66,14 +69,14 @@ export async function refreshLocked(
   const isListed = from === 'as listed';
   const loaded = isListed ? await readLoaded(site.access) : loadedOf(rulesOfGeneration(keptGeneration(site.state, id)));
   const changes = rulesetChanges(loaded.nft, loadedOf(target.ruleset).nft);
-  const changed = await load(site, loaded, target, current, isListed);
+  const { changed, drift } = await load(site, loaded, target, current, isListed);
   // a guest that comes takes nothing from anybody, mostly
   const cut =
     changed && !(target.backend === 'nft' && isOnlyMore(changes))
       ? await cutConnections(site, target, 'remembered')
       : undefined;
   const elementsOnly = target.backend === 'nft' && isElementsOnly(changes);
-  return { target, changed, elementsOnly, diagnostics, ...(cut === undefined ? {} : { cut }) };
+  return { target, changed, elementsOnly, diagnostics, drift, ...(cut === undefined ? {} : { cut }) };
 }
 
 function wantedOf(
@@ -88,14 +91,17 @@ function wantedOf(
   throw new HostError('policy', `the policy that is in force (${policyFile}) does not fit this host any more`);
 }
 
+type Change = Pick<Refreshed, 'changed' | 'drift'>;
+
 /** While a change waits the way back is renewed first: it must lead back from what will be loaded then. */
-async function load(site: Site, loaded: Loaded, target: Target, current: Kept, isListed: boolean): Promise<boolean> {
+async function load(site: Site, loaded: Loaded, target: Target, current: Kept, isListed: boolean): Promise<Change> {
   const { state } = site;
   const deaf = isListed ? (await readBridgeCalls(site.access)).deaf : [];
   const steps = [...stepsBetween(loaded, target.ruleset), ...callSteps(toShow(target, deaf), 'shown')];
   const hostText = printHost(target.host);
   const isWhole = sinceNumbers(state, current).length === 0;
-  if (steps.length === 0 && isWhole && current.texts.host === hostText) return false;
+  if (steps.length === 0 && isWhole && current.texts.host === hostText) return { changed: false, drift: [] };
+  const drift = isListed && steps.length > 0 ? driftOf(state, current.id, loaded) : [];
   const pending = readPending(state);
   if (pending?.stage === 'armed') {
     const previous =
@@ -111,5 +117,16 @@ async function load(site: Site, loaded: Loaded, target: Target, current: Kept, i
   await loadSteps(site, steps, target, loaded.nft.tables.length > 0 ? loaded.nft : undefined);
   const digests = { policy: current.policyDigest, host: digest(hostText) };
   keepGeneration(state, target, { id: current.id, digests, loadedAt: current.loadedAt });
-  return steps.length > 0;
+  return { changed: steps.length > 0, drift };
+}
+
+/** Against what was loaded last: the rest of what is different is the host's own change. */
+function driftOf(state: string, id: number, loaded: Loaded): readonly Drift[] {
+  try {
+    return rulesDrift(loaded, rulesOfGeneration(keptGeneration(state, id)));
+  } catch (error) {
+    // a damaged disk is written anew now
+    if (error instanceof HostError) return [];
+    throw error;
+  }
 }
