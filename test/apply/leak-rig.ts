@@ -16,6 +16,7 @@ import { arpReply, udpDatagram } from '../../src/packet/build.ts';
 import { encodePacket, type Packet } from '../../src/packet/packet.ts';
 import { listOf, type Texts } from '../support/compiled.ts';
 import { freshNamespace, mustRun, type Namespace } from '../support/namespace.ts';
+import { python } from '../support/python.ts';
 
 /** The ports of the two bridges: the guests' and one end each of the cable between them. */
 export type Size = { readonly first: number; readonly second: number };
@@ -203,8 +204,7 @@ async function started({ pid }: Namespace, args: readonly string[]): Promise<Str
     '-t',
     String(pid),
     '--',
-    // Debian's own: the first python3 of the PATH may be a wrapper that takes a second to start
-    '/usr/bin/python3',
+    python,
     script,
     ...args,
   ]);

@@ -15,6 +15,7 @@ import { parseMac } from '../../src/model/mac.ts';
 import { lowerNft } from '../../src/nft/lower.ts';
 import { compiledFrom, exampleTexts, factsOf, type Texts } from '../support/compiled.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { python as pythonProgram } from '../support/python.ts';
 import { topologies } from '../support/topologies.ts';
 import { until } from '../support/until.ts';
 import { LiveHost } from './live-host.ts';
@@ -291,19 +292,19 @@ suite('a connection from a guest to the host', { skip: needsRoot }, () => {
       ].join('\n'),
     );
     const python = join(host.directory, 'sshd');
-    symlinkSync('/usr/bin/python3', python);
+    symlinkSync(pythonProgram, python);
     const out = join(host.directory, 'out');
     const { SSH_CONNECTION: _ssh, ...env } = process.env;
     const server = new Line(host.namespace.pid, [python, '-c', sshd], { ...env, OUT: out });
     assert.ok(await server.hears('ready', patience));
-    const line = new Line(guest, ['/usr/bin/python3', '-c', client], env);
+    const line = new Line(guest, [pythonProgram, '-c', client], env);
     assert.ok(await line.hears('ready', patience));
     /** A command below the sshd, as its user types it; the exit code comes back over the connection, if it lives. */
     const run = (...args: readonly string[]): void =>
       line.say(`run ${host.argv(args).slice(5).join(' ')} --policy ${policy}`);
     const said = (): string => (existsSync(out) ? readFileSync(out, 'utf8') : '');
     const connects = async (ms = patience): Promise<boolean> => {
-      const again = new Line(guest, ['/usr/bin/python3', '-c', client], env);
+      const again = new Line(guest, [pythonProgram, '-c', client], env);
       const ok = await again.hears('ready', ms);
       again.child.kill();
       return ok;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ended } from '../support/child.ts';
 import type { Namespace } from '../support/namespace.ts';
+import { python } from '../support/python.ts';
 
 export type Said = { readonly sent: number; readonly echoed: number; readonly lost: number; readonly last: number };
 
@@ -37,8 +38,7 @@ export class Talker {
 
   /** Comes back when it listens on these ports. */
   static async start({ pid }: Namespace, ports: readonly number[]): Promise<Talker> {
-    // Debian's own: the first python3 of the PATH may be a wrapper that takes a second to start
-    const argv = ['-n', '-t', String(pid), '--', '/usr/bin/python3', script, ...ports.map(String)];
+    const argv = ['-n', '-t', String(pid), '--', python, script, ...ports.map(String)];
     const talker = new Talker(spawn('nsenter', argv, { stdio: ['pipe', 'pipe', 'pipe'] }));
     await talker.#answer('ready');
     return talker;

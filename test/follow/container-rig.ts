@@ -12,6 +12,7 @@ import { arpReply, udpDatagram } from '../../src/packet/build.ts';
 import { encodePacket, type Packet } from '../../src/packet/packet.ts';
 import { ended, nextWords } from '../support/child.ts';
 import type { Ran } from '../support/namespace.ts';
+import { python } from '../support/python.ts';
 import { program } from '../support/run-cli.ts';
 
 export type Container = 'web' | 'db' | 'sink';
@@ -148,7 +149,7 @@ export class ContainerRig {
   }
 
   async #started(container: Container, args: readonly string[]): Promise<() => Promise<Record<string, unknown>>> {
-    const [file = '', ...rest] = this.argv(['ip', 'netns', 'exec', container, '/usr/bin/python3', ...args]);
+    const [file = '', ...rest] = this.argv(['ip', 'netns', 'exec', container, python, ...args]);
     const child: ChildProcessWithoutNullStreams = spawn(file, rest);
     let said = '';
     child.stderr.on('data', (chunk) => {

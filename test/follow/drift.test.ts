@@ -8,6 +8,7 @@ import { after, before, suite, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveHost, policyText } from '../apply/live-host.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
+import { python as pythonProgram } from '../support/python.ts';
 import { Resident } from '../support/resident.ts';
 import { until } from '../support/until.ts';
 import { type Heard, Serving } from './serving.ts';
@@ -144,6 +145,12 @@ function recordsOf(text: string): readonly Recorded[] {
 
 const isPort9 = ({ kind, words }: Heard): boolean => kind !== 'fault' && words.includes('port g9 ');
 
+async function assertToldOnce({ heard }: Serving): Promise<void> {
+  await sleep(1_500);
+  const said = heard.filter(isPort9);
+  assert.equal(said.length, 1, JSON.stringify(said));
+}
+
 const port9 = (host: LiveHost) => mustRun(host.namespace, 'ip', ['-batch', '-'], host.portLines('g9').join('\n'));
 
 /** Each on the host that the ones before have left. */
@@ -172,9 +179,7 @@ suite('drift', { skip: needsRoot, concurrency: 2 }, () => {
       );
       const { code, stdout } = await resident.run(['status']);
       assert.equal(code, 0, stdout);
-      await sleep(1_500);
-      const said = serving.heard.filter(isPort9);
-      assert.equal(said.length, 1, JSON.stringify(said));
+      await assertToldOnce(serving);
     });
 
     await t.test("Docker's FORWARD DROP is explained, and its rules stay; what lets guests pass is over", async (t) => {
@@ -251,9 +256,7 @@ suite('drift', { skip: needsRoot, concurrency: 2 }, () => {
       );
       const { code, stdout } = await resident.run(['status']);
       assert.equal(code, 6, stdout);
-      await sleep(1_500);
-      const said = serving.heard.filter(isPort9);
-      assert.equal(said.length, 1, JSON.stringify(said));
+      await assertToldOnce(serving);
     });
   });
 
@@ -427,7 +430,7 @@ suite('the daemon before anything was applied', { skip: needsRoot }, () => {
   before(async () => {
     host = await LiveHost.build();
     const socket = join(host.directory, 'notify');
-    python = spawn('/usr/bin/python3', ['-c', listener, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+    python = spawn(pythonProgram, ['-c', listener, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
     python.stdout?.on('data', (chunk) => {
       said += chunk;
     });

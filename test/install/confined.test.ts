@@ -14,10 +14,10 @@ import { Serving } from '../follow/serving.ts';
 import { ended, nextWords } from '../support/child.ts';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, needsRoot, type Ran } from '../support/namespace.ts';
+import { python } from '../support/python.ts';
 import { Resident } from '../support/resident.ts';
 import { freshDirectory, program, root } from '../support/run-cli.ts';
 
-const python = '/usr/bin/python3';
 const confined = join(import.meta.dirname, 'confined.py');
 
 const needsTools: string | false = needsRoot || missingTools();

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { ended } from './child.ts';
 import type { Ran } from './namespace.ts';
+import { python } from './python.ts';
 
 type Settle = { readonly resolve: (ran: Ran) => void; readonly reject: (error: Error) => void };
 
@@ -16,7 +17,7 @@ export class Runner {
 
   /** In the network namespace of this process. */
   constructor(pid: number) {
-    const argv = ['/usr/bin/python3', '-I', '-S', join(import.meta.dirname, 'runner.py')];
+    const argv = [python, '-I', '-S', join(import.meta.dirname, 'runner.py')];
     this.#child = spawn('nsenter', ['-n', '-t', String(pid), '--', ...argv], { stdio: ['pipe', 'pipe', 'inherit'] });
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const { id, ...ran } = JSON.parse(line);

@@ -19,6 +19,7 @@ import type { Readable, Writable } from 'node:stream';
 import { processes } from '../../scripts/processes.ts';
 import type { Access } from '../../src/machine/access.ts';
 import { ended, nextWords } from '../support/child.ts';
+import { python } from '../support/python.ts';
 import { program, type Run, type RunOptions, runProgram } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
 
@@ -50,9 +51,6 @@ const setup = [
   'mount --bind "$dir/run" /run',
   'echo ready; exec cat',
 ].join('\n');
-
-/** Debian's, which ufw runs by too; another one on PATH may be a script of some version manager. */
-const python = '/usr/bin/python3';
 
 const ufwCommands = `
 import runpy, sys

@@ -70,7 +70,8 @@ async function listedTable(access: Access, { family, name }: TableName): Promise
   const listed = () => nftObjects(access, ['list', 'table', family, name]);
   try {
     return await listed();
-  } catch {
+  } catch (error) {
+    if (!(error instanceof HostError) || error.code !== 'tool-failed') throw error;
     const tables = await nftObjects(access, ['list', 'tables']);
     const isThere = tables.map(tableName).some((one) => one?.family === family && one.name === name);
     // it may be a new one of the same name
