@@ -4,6 +4,7 @@ import { concatenated, isLittleEndian } from './message.ts';
 
 /** What a piece of its output is: one octet for the kind, four for the length in the machine's order, then so many octets. */
 export const pieceKind = {
+  /** The last of what it says at its start. */
   ready: 0,
   answer: 1,
   notice: 2,
@@ -62,8 +63,8 @@ my ($asked, $heard) = (netlink($netfilter, 0), netlink($netfilter, 1 << 6));
 my $links = eval { netlink($route, 0) };
 # SOL_NETLINK, NETLINK_GET_STRICT_CHK
 undef $links if defined $links && !setsockopt($links, 270, 12, pack('l', 1));
-tell_all(${pieceKind.ready}, '');
 tell_all(${pieceKind.linksReady}, '') if defined $links;
+tell_all(${pieceKind.ready}, '');
 my @heard_from = (
   [$asked, ${pieceKind.answer}, ${pieceKind.lost}],
   [$heard, ${pieceKind.notice}, ${pieceKind.noticesLost}],

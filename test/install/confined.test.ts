@@ -97,7 +97,7 @@ suite('under the restrictions of the unit', { skip: needsTools }, () => {
     const { code, stdout, stderr } = await daemon.run(['perl', '-e', relayScript]);
     const piece = (kind: number): string => String.fromCharCode(kind, 0, 0, 0, 0);
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
-    assert.equal(stdout, `${piece(pieceKind.ready)}${piece(pieceKind.linksReady)}`);
+    assert.equal(stdout, `${piece(pieceKind.linksReady)}${piece(pieceKind.ready)}`);
   });
 
   const refused: readonly (readonly [what: string, argv: readonly string[]])[] = [

@@ -136,15 +136,18 @@ suite('ufw enable', { skip: needsUfw }, () => {
   test('killed right after it was turned on, with its session: it is off again as well', async () => {
     machine.inServer('ufw', ['allow', `${port}/tcp`]);
     const running = enableHere('--confirm', '600s');
+    const pidOf = (pattern: string): string =>
+      machine.inServer('sh', ['-c', 'pgrep -of "$0" || [ $? -eq 1 ]', pattern]);
+    await until(() => pidOf('[u]fw --force enable') !== '', 'ufw begins', 50);
+    const pid = Number(pidOf(`^${process.execPath} .*ufw enable --yes --confirm 600s$`));
+    // what it started goes on, and it cannot be done before it is killed
+    process.kill(pid, 'SIGSTOP');
     await until(
       () => machine.inServer('iptables-save', []).includes('--dport 2222 -j ACCEPT'),
       'its rule is loaded',
       200,
     );
-    const [pid = ''] = machine
-      .inServer('pgrep', ['-f', `^${process.execPath} .*ufw enable --yes --confirm 600s$`])
-      .split('\n');
-    machine.kill(Number(pid));
+    machine.kill(pid);
     assert.notEqual((await running).code, 0);
     await until(isOn, 'ufw is on', 200);
     machine.expireTimers();
