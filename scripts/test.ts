@@ -1,6 +1,7 @@
 // `npm test`: types, lint and dead code, then every test file in a process of its own. What failed is shown in full; the
 // last line is always `N passed, N failed, N skipped`. `--only TEXT`, once or more, takes the test files with TEXT in their paths,
-// `--guests` instead of all others those that boot whole guests.
+// `--guests` instead of all others those that boot whole guests. With `--again` a file that failed is run once more, and that counts:
+// what failed first is shown all the same.
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -12,14 +13,14 @@ import { runInLanes } from './test-lanes.ts';
 const tools = join(root, 'node_modules', '.bin');
 const skipList = 'test/allowed-skips.json';
 
-const { only, guests } = parseArgs({
-  options: { only: { type: 'string', multiple: true }, guests: { type: 'boolean' } },
+const { only, guests, again } = parseArgs({
+  options: { only: { type: 'string', multiple: true }, guests: { type: 'boolean' }, again: { type: 'boolean' } },
 }).values;
 
 const isAll = only === undefined && guests !== true;
 
 /** A test file that takes longer hangs; files that were asked for by name may be meant to run long. */
-const fileTimeoutMs = (isAll ? 10 : 60) * 60_000;
+const fileTimeoutMs = (isAll ? 10 : guests === true ? 25 : 60) * 60_000;
 
 /** Two processors are kept busy by so many files: about half of their time they wait. */
 const lanes = 3;
@@ -117,7 +118,9 @@ async function runTests(files: readonly string[], lanes: number, tally: Tally): 
   const untold = [...files];
   await runInLanes(files, lanes, async (file) => {
     running.set(file, performance.now());
-    early.set(file, await runFile(file, env, fileTimeoutMs));
+    const report = await runFile(file, env, fileTimeoutMs);
+    const isDone = again !== true || report.failures.length === 0;
+    early.set(file, isDone ? report : await onceMore(report));
     running.delete(file);
     for (let report = early.get(untold[0] ?? ''); report !== undefined; report = early.get(untold[0] ?? '')) {
       tellFile(report, tally);
@@ -125,6 +128,13 @@ async function runTests(files: readonly string[], lanes: number, tally: Tally): 
       untold.shift();
     }
   });
+}
+
+async function onceMore({ file, ms, failures, output }: FileReport): Promise<FileReport> {
+  tellLine('-', `${file}: ${failures.length} failed, once more`, ms);
+  for (const { name, text } of failures) console.log(`${name}\n${text.trimEnd()}`);
+  if (output !== '') console.log(output.trimEnd());
+  return runFile(file, env, fileTimeoutMs);
 }
 
 function testFiles(only: readonly string[]): readonly string[] {
