@@ -232,8 +232,8 @@ while True:
         for line in lines:
             if line.startswith("run "):
                 done = subprocess.run(line[4:].strip(), shell=True, capture_output=True, text=True)
+                with open(os.environ["OUT"], "w") as out: out.write(done.stdout + done.stderr)
                 connection.sendall(f"{done.returncode}\\n".encode())
-                open(os.environ["OUT"], "w").write(done.stdout + done.stderr)
             else:
                 connection.sendall(line.encode())
         os._exit(0)
