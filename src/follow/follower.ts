@@ -6,6 +6,7 @@ import type { DirectChange } from '../apply/live/direct-change.ts';
 import { LoadRefused } from '../apply/live/load-refused.ts';
 import { readOthers } from '../apply/live/others.ts';
 import type { BridgePort } from '../apply/live/presence.ts';
+import { savedCopies } from '../apply/live/saved-copies.ts';
 import type { Site } from '../apply/live/site.ts';
 import { obstacles } from '../apply/obstacles.ts';
 import { presenceTable } from '../apply/presence.ts';
@@ -272,8 +273,10 @@ export class Follower {
 
   async #lookAtOthers(): Promise<void> {
     const { wanted } = this.#inStep;
-    const { deaf } = await readBridgeCalls(this.#site.access);
-    this.#tellDrift('others', obstacles(await readOthers(this.#site.access), wanted, deaf));
+    const { access } = this.#site;
+    const { deaf } = await readBridgeCalls(access);
+    const found = [...obstacles(await readOthers(access), wanted, deaf), ...(await savedCopies(access))];
+    this.#tellDrift('others', found);
     this.#tried = { wanted, kinds: new Set(wanted.map(wantedKind)) };
   }
 

@@ -13,6 +13,7 @@ import { readOthers } from './others.ts';
 import { readPending, timerPid } from './pending.ts';
 import { presenceLeftBehind } from './presence.ts';
 import { connectionsToCut, olderThan, type Revocation } from './revoke.ts';
+import { savedCopies } from './saved-copies.ts';
 import type { Site } from './site.ts';
 
 export type Status = {
@@ -50,6 +51,7 @@ export async function readStatus({ access, state }: Pick<Site, 'access' | 'state
       ...(list === undefined ? [] : hostDrift(host, list.ground, calls)),
       ...(list === undefined ? [] : obstacles(await readOthers(access), wantedConnections(list), calls.deaf)),
       ...(await presenceLeftBehind(access, state)),
+      ...(await savedCopies(access)),
     ],
   };
 }
