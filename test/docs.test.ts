@@ -1,7 +1,7 @@
 // What the documents say of the program, held against the program: commands and options by its own help, keys by the
 // schemas, excerpts by running them, paths and links by looking.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -9,6 +9,7 @@ import { exitCodes } from '../src/cli/exit-codes.ts';
 import { parsePolicy } from '../src/policy/parse-policy.ts';
 import { serviceNames } from '../src/policy/service.ts';
 import { parseHost } from '../src/topology/host-file.ts';
+import { stayingCli } from './support/resident.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -22,9 +23,12 @@ function manText(page: string): string {
   return source.replace(/\\f[BIRP]/g, '').replaceAll('\\-', '-');
 }
 
-function printed(...args: readonly string[]): string {
-  const program = join(root, 'src', 'cli', 'bridgekeeper.ts');
-  return execFileSync(process.execPath, [program, ...args], { cwd: root, encoding: 'utf8' });
+const runCli = stayingCli();
+
+async function printed(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli(args);
+  assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+  return stdout;
 }
 
 /** The first words of the lines under a heading of commander's help. */
@@ -40,17 +44,20 @@ function commandsIn(help: string): readonly string[] {
 }
 
 /** `lab`, and where a command has commands of its own, each of them: `ufw check`. */
-const commands = commandsIn(printed('--help')).flatMap((name) => {
-  const parts = commandsIn(printed(name, '--help'));
-  return parts.length === 0 ? [name] : parts.map((part) => `${name} ${part}`);
-});
+const commands: string[] = [];
+for (const name of commandsIn(await printed('--help'))) {
+  const parts = commandsIn(await printed(name, '--help'));
+  commands.push(...(parts.length === 0 ? [name] : parts.map((part) => `${name} ${part}`)));
+}
 
-const optionsOf = new Map(
-  commands.map((command) => [
+const optionsOf = new Map<string, readonly string[]>();
+for (const command of commands) {
+  const words = helpWords(await printed(...command.split(' '), '--help'), 'Options');
+  optionsOf.set(
     command,
-    helpWords(printed(...command.split(' '), '--help'), 'Options').map((words) => /--[a-z-]+/.exec(words)?.[0] ?? ''),
-  ]),
-);
+    words.map((each) => /--[a-z-]+/.exec(each)?.[0] ?? ''),
+  );
+}
 
 describe('commands, options, exit codes', () => {
   test('there are commands with options', () => {
@@ -90,9 +97,9 @@ describe('commands, options, exit codes', () => {
     }
   });
 
-  test('the version is that of the package, in the program and in the man pages', () => {
+  test('the version is that of the package, in the program and in the man pages', async () => {
     const { version } = JSON.parse(text('package.json')) as { readonly version: string };
-    assert.equal(printed('--version').trim(), version);
+    assert.equal((await printed('--version')).trim(), version);
     for (const page of readdirSync(join(root, 'docs', 'man')))
       assert.ok(manText(page).includes(`Bridgekeeper ${version}"`), page);
   });
@@ -157,8 +164,8 @@ test('the man pages are clean', { skip: groff ? false : 'groff is not installed'
 });
 
 describe('README', () => {
-  test('the excerpt of the rules is what `rules` prints', () => {
-    const real = new Set(printed('rules', 'examples/two-bridge').split('\n'));
+  test('the excerpt of the rules is what `rules` prints', async () => {
+    const real = new Set((await printed('rules', 'examples/two-bridge')).split('\n'));
     const [excerpt = ''] = /^RULE +PORT[\s\S]*?(?=^```)/m.exec(text('README.md')) ?? [];
     const lines = excerpt.trimEnd().split('\n');
     assert.ok(lines.length > 3);

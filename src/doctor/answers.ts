@@ -32,3 +32,10 @@ export function filesOf(answer: string): readonly ConfigFile[] {
 export function linesOf(answers: Answers, name: string): readonly string[] {
   return (answers.get(name) ?? '').split('\n').filter((line) => line !== '');
 }
+
+/** The one that this is asked in: `pid:[4026531836]`. */
+export function ownNamespace(all: Answers, kind: 'pid' | 'net' | 'user'): string | undefined {
+  return linesOf(all, 'namespaces')
+    .find((line) => line.startsWith(`self ${kind}:`))
+    ?.slice('self '.length);
+}

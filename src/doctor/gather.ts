@@ -1,6 +1,7 @@
 // The machine's answers -> facts: one connection for all questions, and one more for each round of configuration files
 // that other configuration files name.
 
+import { randomBytes } from 'node:crypto';
 import type { Access } from '../machine/access.ts';
 import { failureText, run } from '../machine/run.ts';
 import { HostError } from '../model/host-error.ts';
@@ -14,9 +15,11 @@ import { rsyslogConfig } from './rsyslog-config.ts';
 
 const timeoutMs = 60_000;
 
+const markBytes = 12;
+
 /** @throws HostError 'cannot-ask' when the machine does not answer */
 export async function gather(access: Access): Promise<Facts> {
-  const all = await ask(access, ['-c', script(questions), 'sh']);
+  const all = await ask(access, script(questions));
   const [uid = '', now = '', uptime = '', boot = ''] = linesOf(all, 'who');
   const clock = { now: Number(now), uptime: Number(uptime.split(' ')[0]), boot: boot.replaceAll('-', '') };
   const machine = machineClues(all);
@@ -33,8 +36,10 @@ export async function gather(access: Access): Promise<Facts> {
   };
 }
 
-async function ask(access: Access, args: readonly string[]): Promise<Answers> {
-  const ran = await run(access, 'sh', args, { timeoutMs });
+async function ask(access: Access, script: string, args: readonly string[] = []): Promise<Answers> {
+  // a letter first: awk would compare numbers by their value
+  const mark = `m${randomBytes(markBytes).toString('hex')}`;
+  const ran = await run(access, 'sh', ['-c', script, 'sh', mark, ...args], { timeoutMs });
   const found = answers(ran.stdout);
   if (found === undefined) throw new HostError('cannot-ask', failureText(access, ['sh'], ran));
   return found;
@@ -81,6 +86,6 @@ function optionOf(all: Answers, name: string, option: string): string | undefine
 async function filesLike(access: Access, patterns: readonly string[]): Promise<readonly ConfigFile[]> {
   const plain = patterns.filter((pattern) => /^\/[A-Za-z0-9_@%+=:,./*?[\]{}~-]+$/.test(pattern));
   if (plain.length === 0) return [];
-  const found = await ask(access, ['-c', includeScript, 'sh', ...plain]);
+  const found = await ask(access, includeScript, plain);
   return filesOf(found.get('files') ?? '');
 }

@@ -36,13 +36,15 @@ export const daemonAccounts: Readonly<Record<string, readonly string[]>> = {
   ulogd: ['ulog', 'ulogd'],
 };
 
+const accountNames = [...new Set(Object.values(daemonAccounts).flat())];
+
 export const questions: readonly Question[] = [
   { name: 'who', mostBytes: kibi, ask: 'id -u; date +%s; cat /proc/uptime /proc/sys/kernel/random/boot_id' },
   { name: 'status', mostBytes: 8 * kibi, ask: 'cat /proc/self/status' },
   {
     name: 'namespaces',
     mostBytes: 64 * kibi,
-    ask: 'for n in pid net user; do echo "self $(readlink /proc/self/ns/$n)"; done; echo "init $(readlink /proc/1/ns/net)"; ls -l /proc/[0-9]*/ns/net 2>/dev/null | sed "s/.*-> //" | sort -u',
+    ask: 'ls -l /proc/self/ns/pid /proc/self/ns/net /proc/self/ns/user /proc/[0-9]*/ns/net 2>/dev/null | sed -n "/proc.self.ns/s/.*-> /self /p; /proc.1.ns/{h; s/.*-> /init /p; g; }; /[0-9].ns.net/s/.*-> //p" | sort -u',
   },
   { name: 'threads', mostBytes: kibi, ask: 'read -r _ c _ </proc/2/stat && echo "$c"' },
   {
@@ -55,7 +57,7 @@ export const questions: readonly Question[] = [
   {
     name: 'hardware',
     mostBytes: 4 * kibi,
-    ask: 'cd /sys/class/dmi/id && cat sys_vendor product_name bios_vendor; cat /sys/hypervisor/type /sys/devices/system/clocksource/clocksource0/available_clocksource; tr "\\000" "\\n" </proc/device-tree/hypervisor/compatible; systemd-detect-virt -v',
+    ask: 'd=/sys/class/dmi/id; cat $d/sys_vendor $d/product_name $d/bios_vendor /sys/hypervisor/type /sys/devices/system/clocksource/clocksource0/available_clocksource; tr "\\000" "\\n" </proc/device-tree/hypervisor/compatible; systemd-detect-virt -v',
   },
   { name: 'hypervisor', mostBytes: kibi, ask: 'grep -m 1 -o -w hypervisor /proc/cpuinfo' },
   {
@@ -77,7 +79,7 @@ export const questions: readonly Question[] = [
   {
     name: 'settings',
     mostBytes: kibi,
-    ask: `for k in ${settings}; do echo "$k $(cat /proc/sys/$k 2>/dev/null)"; done`,
+    ask: `for k in ${settings}; do v=; { read -r v </proc/sys/$k; } 2>/dev/null; echo "$k $v"; done`,
   },
   { name: 'loggers', mostBytes: 4 * kibi, ask: 'cat /proc/net/netfilter/nf_log' },
   { name: 'groups-heard', mostBytes: 16 * kibi, ask: 'cat /proc/net/netfilter/nfnetlink_log' },
@@ -92,9 +94,10 @@ export const questions: readonly Question[] = [
     ask: `for d in /proc/[0-9]*; do l=; read -r l <$d/stat || continue; c=\${l#*(}; c=\${c%)*}; case $c in ${watched}) set -- \${l##*) }; u=-; while read -r k v _; do [ $k = Uid: ] && u=$v && break; done <$d/status; [ $1 = Z ] || echo "\${d#/proc/} $c $(readlink $d/ns/pid || echo -) $u \${20} $(tr "\\000" " " <$d/cmdline)";; esac; done 2>/dev/null`,
   },
   {
+    // as in passwd(5); musl has no getent
     name: 'accounts',
     mostBytes: kibi,
-    ask: `for n in ${[...new Set(Object.values(daemonAccounts).flat())].join(' ')}; do u=$(id -u $n 2>/dev/null) && echo "$n $u"; done`,
+    ask: `if command -v getent >/dev/null; then getent passwd ${accountNames.join(' ')}; else while IFS=: read -r n _ u _; do case $n in ${accountNames.join('|')}) echo "$n:-:$u";; esac; done </etc/passwd; fi`,
   },
   {
     name: 'consumers',
@@ -121,7 +124,7 @@ export const questions: readonly Question[] = [
   {
     name: 'files',
     mostBytes: 4 * kibi,
-    ask: `for f in ${usualFiles.join(' ')}; do [ -f $f ] && stat -c "%n %s %Y %u" $f; done`,
+    ask: statOf('%n %s %Y %u', usualFiles.join(' ')),
   },
   {
     name: 'complaints',
@@ -131,7 +134,10 @@ export const questions: readonly Question[] = [
   {
     name: 'changed',
     mostBytes: 4 * kibi,
-    ask: 'for f in /etc/rsyslog.conf /etc/rsyslog.d/*.conf /etc/systemd/journald.conf /etc/systemd/journald.conf.d/*.conf; do [ -f "$f" ] && stat -c "%Y %n" "$f"; done',
+    ask: statOf(
+      '%Y %n',
+      '/etc/rsyslog.conf /etc/rsyslog.d/*.conf /etc/systemd/journald.conf /etc/systemd/journald.conf.d/*.conf',
+    ),
   },
   {
     name: 'rsyslog',
@@ -166,18 +172,43 @@ export const questions: readonly Question[] = [
   },
 ];
 
-/** `show` marks the answer's lines, so that no content can pass for a heading; `file` does so within an answer. */
+/** Of those that are regular files, by one process. */
+function statOf(format: string, patterns: string): string {
+  return `set --; for f in ${patterns}; do [ -f "$f" ] && set -- "$@" "$f"; done; [ $# -eq 0 ] || stat -c "${format}" "$@"`;
+}
+
+/** `file` marks a file's lines within an answer. */
 const prelude = [
-  'LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH',
-  'show() { echo "@$1"; head -c "$2" | sed "s/.*/.&/"; echo; }',
+  'LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH; m=$1; shift',
   'file() { if [ -f "$1" ]; then echo "file $1"; sed "s/.*/ &/" "$1"; echo; fi; }',
 ].join('; ');
 
-/** One text that asks all of them; what a question says on stderr belongs to its answer. */
-export function script(asked: readonly Question[]): string {
-  const parts = asked.map(({ name, mostBytes, ask }) => `{ ${ask}; } 2>&1 </dev/null | show ${name} ${mostBytes}`);
-  return [prelude, ...parts, 'echo @end'].join('; ');
+/**
+ * A heading is a line that begins with the mark: nobody who writes something down there knows it. One process for all answers
+ * cuts what is too long, and makes headings begin with @ and lines with a dot.
+ */
+const sorted = [
+  'tr -d "\\000" | awk -v m="$m" "',
+  'function say(t) { if (left > 0) print \\".\\" substr(t, 1, left); left -= length(t) + 1 } ',
+  // the line feed before a heading is ours
+  '\\$1 == m { if (held && length(last)) say(last); held = 0; print \\"@\\" \\$2; left = \\$3; next } ',
+  '{ if (held) say(last); last = \\$0; held = 1 }"',
+].join('');
+
+function heading(name: string, mostBytes: number): string {
+  return `echo; echo "$m ${name} ${mostBytes}"`;
 }
 
-/** Further configuration files by pattern, each an argument. */
-export const includeScript = `${prelude}; IFS=; { for p; do for f in $p; do file "$f"; done; done; } | show files 524288; echo @end`;
+function whole(parts: readonly string[]): string {
+  return `${prelude}; { ${[...parts, heading('end', 0)].join('; ')}; } </dev/null | ${sorted}`;
+}
+
+/** One text that asks all of them, with a mark as its argument; what a question says on stderr belongs to its answer. */
+export function script(asked: readonly Question[]): string {
+  return whole(asked.map(({ name, mostBytes, ask }) => `${heading(name, mostBytes)}; { ${ask}; } 2>&1`));
+}
+
+/** Further configuration files by pattern, each an argument behind the mark. */
+export const includeScript = whole([
+  `${heading('files', 512 * kibi)}; IFS=; for p; do for f in $p; do file "$f"; done; done`,
+]);

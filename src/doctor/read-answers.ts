@@ -1,6 +1,6 @@
 // The shell's answers about kernel, ring, network and rules -> facts. What is missing or odd becomes 'not known'.
 import { parseDmesgLine } from '../watch/sources/dmesg-line.ts';
-import { type Answers, linesOf } from './answers.ts';
+import { type Answers, linesOf, ownNamespace } from './answers.ts';
 import type { Answer, Logger, NetworkFacts, Process, RingFacts, RuleFacts, ServiceFacts } from './facts.ts';
 import { iptablesLogRules, iptablesTables } from './iptables-log-rules.ts';
 import type { Backend, RuleText } from './log-rules.ts';
@@ -10,7 +10,7 @@ import { processesOf } from './read-daemons.ts';
 
 export function machineClues(all: Answers): MachineClues {
   const envId = field(all, 'envID');
-  const pidNamespace = selfNamespaces(all)[0];
+  const pidNamespace = ownNamespace(all, 'pid');
   return {
     ...(envId !== undefined && { envId }),
     ...(pidNamespace !== undefined && { pidNamespace }),
@@ -31,11 +31,6 @@ function field(all: Answers, name: string): string | undefined {
   return line?.slice(name.length + 1).trim();
 }
 
-/** pid, net, user: `pid:[4026531836]`. */
-function selfNamespaces(all: Answers): readonly string[] {
-  return linesOf(all, 'namespaces').flatMap((line) => (line.startsWith('self ') ? [line.slice(5).trim()] : []));
-}
-
 const syslogCapability = 34n;
 
 /** PROC_USER_INIT_INO of include/linux/proc_ns.h; kernels without user namespaces show none. */
@@ -47,7 +42,7 @@ function isOwn(users: string | undefined): boolean {
 export function ringFacts(all: Answers, uptime: number): RingFacts {
   const kmsgSaid = linesOf(all, 'kmsg').join(' ');
   const dmesgSaid = linesOf(all, 'dmesg').join(' ');
-  const own = selfNamespaces(all)[0];
+  const own = ownNamespace(all, 'pid');
   const readers = (path: string): readonly Process[] =>
     linesOf(all, 'consumers').flatMap((line) => (line.endsWith(` ${path}`) ? inNamespace(line, own) : []));
   return {
@@ -57,7 +52,7 @@ export function ringFacts(all: Answers, uptime: number): RingFacts {
     dmesgSaid,
     procKmsg: answerOf(linesOf(all, 'consumption').join(' ')),
     restricted: setting(all, 'kernel/dmesg_restrict') === '1',
-    ownUsers: isOwn(selfNamespaces(all)[2]),
+    ownUsers: isOwn(ownNamespace(all, 'user')),
     mayAsk: ((BigInt(`0x${field(all, 'CapEff') ?? '0'}`) >> syslogCapability) & 1n) === 1n,
     consumers: readers('/proc/kmsg'),
     kmsgReaders: readers('/dev/kmsg').filter(({ pid }) => processesOf(all).some((daemon) => daemon.pid === pid)),
@@ -93,7 +88,7 @@ function setting(all: Answers, name: string): string | undefined {
 
 export function networkFacts(all: Answers, kernelThreads: boolean): NetworkFacts {
   const allNamespaces = setting(all, 'net/netfilter/nf_log_all_netns');
-  const own = selfNamespaces(all)[1];
+  const own = ownNamespace(all, 'net');
   const lines = linesOf(all, 'namespaces').filter((line) => !line.startsWith('self '));
   const first = lines.find((line) => line.startsWith('init '))?.slice(5);
   const loggers = new Map(linesOf(all, 'loggers').flatMap(loggerOf));

@@ -1,5 +1,5 @@
 // The shell's answers about journald, syslog daemons and ulogd -> facts.
-import { type Answers, linesOf } from './answers.ts';
+import { type Answers, linesOf, ownNamespace } from './answers.ts';
 import type { JournalFacts, LogFile, NflogFacts, SyslogFacts } from './facts.ts';
 import type { ConfigFile } from './journald-settings.ts';
 import { daemonAccounts } from './questions.ts';
@@ -21,10 +21,8 @@ const ticksPerSecond = 100;
  * words; those count that root, or the account that is made for the daemon, has started.
  */
 export function processesOf(all: Answers): readonly Daemon[] {
-  const accounts = new Map(linesOf(all, 'accounts').map((line) => line.split(' ') as [name: string, uid: string]));
-  const own = linesOf(all, 'namespaces')
-    .find((line) => line.startsWith('self pid:'))
-    ?.slice(5);
+  const accounts = new Map(linesOf(all, 'accounts').map((line) => accountOf(line.split(':'))));
+  const own = ownNamespace(all, 'pid');
   return linesOf(all, 'processes').flatMap((line) => {
     const [, pid, name = '', namespace, uid, ticks, command = ''] =
       /^(\d+) (\S+) (\S+) (\d+) (\d+) (.*)$/.exec(line) ?? [];
@@ -33,6 +31,10 @@ export function processesOf(all: Answers): readonly Daemon[] {
     if (pid === undefined || !isHere || !isOfDaemon) return [];
     return [{ pid: Number(pid), name, command: command.trim(), began: Number(ticks) / ticksPerSecond }];
   });
+}
+
+function accountOf([name = '', , uid]: readonly string[]): readonly [name: string, uid: string | undefined] {
+  return [name, uid];
 }
 
 /** `now` in seconds since 1970, `uptime` in seconds; `boot` without dashes. */

@@ -3,8 +3,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { exampleTexts } from '../support/compiled.ts';
-import { directoryWith, freshDirectory, runCli } from '../support/run-cli.ts';
+import { stayingCli } from '../support/resident.ts';
+import { directoryWith, freshDirectory } from '../support/run-cli.ts';
 import { assertGolden, goldenPath } from '../yaml/golden.ts';
+
+const runCli = stayingCli();
 
 const example = exampleTexts();
 const folder = 'examples/two-bridge';

@@ -4,7 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
-import { freshDirectory, runCli, runProgram } from '../support/run-cli.ts';
+import { stayingCli } from '../support/resident.ts';
+import { freshDirectory, runProgram } from '../support/run-cli.ts';
+
+const runCli = stayingCli();
 
 async function script(shell: string): Promise<string> {
   const { code, stdout, stderr } = await runCli(['completion', shell]);

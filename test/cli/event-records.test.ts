@@ -8,9 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Happening } from '../../src/follow/happening.ts';
 import { keepRecords, lastRecords, printRecord } from '../../src/follow/record.ts';
 import { ended } from '../support/child.ts';
-import { freshDirectory, program, runCli } from '../support/run-cli.ts';
+import { stayingCli } from '../support/resident.ts';
+import { freshDirectory, program } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
 import { goldenText } from '../yaml/golden.ts';
+
+const runCli = stayingCli();
 
 const log = goldenText('logs/bridge-host-journal.log');
 

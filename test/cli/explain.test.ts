@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freshDirectory, runCli } from '../support/run-cli.ts';
+import { stayingCli } from '../support/resident.ts';
+import { freshDirectory } from '../support/run-cli.ts';
 import { goldenText } from '../yaml/golden.ts';
+
+const runCli = stayingCli();
 
 const folder = 'examples/two-bridge';
 const log = goldenText('logs/bridge-host-journal.log');

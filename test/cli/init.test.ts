@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parsePolicy } from '../../src/policy/parse-policy.ts';
 import { freshNamespace, mustRun, type Namespace, needsRoot } from '../support/namespace.ts';
-import { directoryWith, freshDirectory, program, runCli } from '../support/run-cli.ts';
+import { stayingCli } from '../support/resident.ts';
+import { directoryWith, freshDirectory, program } from '../support/run-cli.ts';
+
+const runCli = stayingCli();
 
 /** A name of its own for each test: names of namespaces are the machine's. */
 const box = `bk-box-${process.pid}`;

@@ -7,8 +7,11 @@ import { printIptablesSave, printIptablesScript } from '../../src/iptables/print
 import { lowerNft } from '../../src/nft/lower.ts';
 import { printNft } from '../../src/nft/print.ts';
 import { compiledFrom, example, exampleTexts } from '../support/compiled.ts';
-import { directoryWith, freshDirectory, runCli } from '../support/run-cli.ts';
+import { stayingCli } from '../support/resident.ts';
+import { directoryWith, freshDirectory } from '../support/run-cli.ts';
 import { assertGolden, goldenText } from '../yaml/golden.ts';
+
+const runCli = stayingCli();
 
 const folder = 'examples/two-bridge';
 const { list } = compiledFrom(example());

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runCli } from '../support/run-cli.ts';
+import { stayingCli } from '../support/resident.ts';
 import { assertGolden } from '../yaml/golden.ts';
+
+const runCli = stayingCli();
 
 const folder = 'examples/two-bridge';
 

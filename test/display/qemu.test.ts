@@ -10,9 +10,11 @@ import { askAgentSocket } from '../../src/display/live/agent-socket.ts';
 import { agentGuest } from '../../src/display/live/guest.ts';
 import { Qmp } from '../../src/display/live/qmp.ts';
 import { videoDevices } from '../../src/display/qemu-video.ts';
-import { runCli } from '../support/run-cli.ts';
+import { stayingCli } from '../support/resident.ts';
 import { spiceViewer } from '../support/spice-viewer.ts';
 import { MiniGuest, needsMiniGuests } from './guests/mini-guest.ts';
+
+const runCli = stayingCli();
 
 describe('devices of QEMU, as libvirt would describe them', () => {
   const device = (type: string, properties: Readonly<Record<string, unknown>> = {}) => ({

@@ -22,7 +22,10 @@ import { suite, type TestContext, test } from 'node:test';
 import { type Installed, type InstallOptions, install, planInstall } from '../../src/install/install.ts';
 import { safeHomeFault } from '../../src/install/safe-home.ts';
 import { planUninstall, uninstall } from '../../src/install/uninstall.ts';
-import { root as checkout, freshDirectory, type Run, runCli, runProgram } from '../support/run-cli.ts';
+import { stayingCli } from '../support/resident.ts';
+import { root as checkout, freshDirectory, type Run, runProgram } from '../support/run-cli.ts';
+
+const runCli = stayingCli();
 
 const unit = '/etc/systemd/system/bridgekeeper.service';
 const hook = '/etc/libvirt/hooks/qemu.d/bridgekeeper';

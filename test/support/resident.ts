@@ -5,9 +5,11 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { ended } from './child.ts';
 import type { Ran } from './namespace.ts';
 import type { CommandLine } from './resident-program.ts';
+import { root, runCli } from './run-cli.ts';
 
 type Place = { readonly namespace: { readonly pid: number }; readonly state?: string };
 
@@ -20,11 +22,18 @@ export class Resident {
   /**
    * @param way the words before the program, which enter a namespace
    * @param always is added to every command
+   * @param cwd where it runs
    */
-  constructor(way: readonly string[], always: readonly string[] = []) {
+  constructor(way: readonly string[], always: readonly string[] = [], cwd = '/') {
     const [file = '', ...args] = [...way, process.execPath, join(import.meta.dirname, 'resident-program.ts')];
-    const { SSH_CONNECTION: _ssh, BRIDGEKEEPER_STATE: _state, ...env } = process.env;
-    this.#child = spawn(file, args, { env, cwd: '/', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    const {
+      SSH_CONNECTION: _ssh,
+      BRIDGEKEEPER_STATE: _state,
+      FORCE_COLOR: _force,
+      NO_COLOR: _no,
+      ...env
+    } = process.env;
+    this.#child = spawn(file, args, { env, cwd, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     this.#child.stderr?.on('data', (chunk) => {
       this.#said += chunk;
     });
@@ -75,4 +84,16 @@ export class Resident {
     if (this.#child.connected) this.#child.disconnect();
     await ended(this.#child);
   }
+}
+
+/** `runCli` for a whole file of tests, in a process that stays but for commands that read their input or run elsewhere. */
+export function stayingCli(): typeof runCli {
+  let resident: Resident | undefined;
+  after(() => resident?.close());
+  return (argv, options = {}) => {
+    const { input, cwd, env } = options;
+    if (input !== undefined || cwd !== undefined) return runCli(argv, options);
+    resident ??= new Resident([], [], root);
+    return resident.run(argv, env);
+  };
 }
