@@ -101,12 +101,13 @@ function looks(): string {
   ];
   return [
     `count() { case $1 in ${ways.join(' ')} esac; }`,
+    // in whole seconds, which may have begun just before
     'begun=$(date +%s); left=1; last=; looked=',
     'while :',
     'do left=; for p; do n=$(count "$p"); echo "seen $n $p"; [ "$n" -gt 0 ] || left=1; done',
     // what stood there before the packet is still there after the first look: the line was not pushed out meanwhile
     'if [ -n "$mark" ] && [ -z "$looked" ]; then ring | grep -q -F -e "$mark" || echo "overrun yes"; fi; looked=1',
-    'if [ -n "$last" ] || [ $(($(date +%s)-begun)) -ge "$most" ]; then break; fi',
+    'if [ -n "$last" ] || [ $(($(date +%s)-begun)) -gt "$most" ]; then break; fi',
     'if [ -z "$left" ]; then last=1; sleep 0.4 2>/dev/null || sleep 1; else sleep 0.2 2>/dev/null || sleep 1; fi',
     'done',
   ].join('; ');

@@ -7,6 +7,7 @@ import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mustRun, needsRoot } from '../support/namespace.ts';
 import { LiveHost } from './live-host.ts';
+import { timeIsOver } from './time-is-over.ts';
 
 /** The state directory on a small disk of its own. */
 async function smallDisk(t: TestContext, options = 'size=1m'): Promise<LiveHost> {
@@ -63,9 +64,10 @@ suite('a bad disk', { skip: needsRoot }, () => {
       const host = await smallDisk(t, options);
       await host.applyHere('ssh');
       const old = await host.digest();
-      await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '8s']);
+      await host.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
       assert.notEqual(await host.digest(), old);
       await spoil(host);
+      await timeIsOver(host.state);
       assert.ok(await untilRules(host, old, 30_000), 'the old rules are back');
     });
   }

@@ -226,7 +226,7 @@ suite('apply, confirm, rollback', { skip: needsRoot }, () => {
     await resident.mustRun(['apply', '--policy', host.policy('imap'), '--no-confirm']);
     const imap = await host.digest();
     await resident.mustRun(['apply', '--policy', host.policy('http'), '--confirm', '10m']);
-    timeIsOver(host.state);
+    await timeIsOver(host.state);
     await host.untilStage('rolled-back');
     const { code, stderr } = await resident.run(['rollback']);
     assert.equal(code, 0);

@@ -216,7 +216,7 @@ function whatever(way: Way): void {
     const waiting = await following.refresh(without());
     assert.ok(waiting?.ground !== undefined);
     await assertNoDrift(live, without());
-    timeIsOver(live.state);
+    await timeIsOver(live.state);
     await live.untilStage('rolled-back');
     await following.refresh(without());
     await assertNoDrift(live, without());

@@ -199,7 +199,8 @@ export class LiveHost {
 
   async close(): Promise<void> {
     await Promise.all([this.#host.close(), this.#elsewhere.close()]);
-    rmSync(this.directory, { recursive: true, force: true });
+    // a program that ends may still write
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
 

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isLoaded } from '../../src/apply/live/pending.ts';
 import { parseSockets, parseSshConnection } from '../../src/apply/live/sockets.ts';
 import { lockouts } from '../../src/apply/lockout.ts';
 import type { SshSession } from '../../src/apply/ssh-way.ts';
@@ -19,6 +20,7 @@ import { python as pythonProgram } from '../support/python.ts';
 import { topologies } from '../support/topologies.ts';
 import { until } from '../support/until.ts';
 import { LiveHost } from './live-host.ts';
+import { timeIsOver } from './time-is-over.ts';
 
 function ip(text: string) {
   const parsed = parseIp(text);
@@ -345,13 +347,11 @@ suite('a connection from a guest to the host', { skip: needsRoot }, () => {
     );
     assert.doesNotMatch(said(), /drops your SSH connection/);
     assert.equal((await mustRun(host.namespace, 'nft', ['list', 'tables'])).stdout, '');
-    run('apply', '--confirm', '8s', '--allow-lockout');
+    run('apply', '--confirm', '10m', '--allow-lockout');
     await host.untilStage('armed');
-    // an empty table comes before the rules
-    const areLoaded = async () =>
-      /^table bridge bk$/m.test((await mustRun(host.namespace, 'nft', ['list', 'tables'])).stdout);
-    await until(areLoaded, 'the rules are loaded', 200);
+    await until(() => isLoaded(host.state), 'the rules are loaded');
     assert.equal(await connects(3_000), false, 'no new one comes in');
+    await timeIsOver(host.state);
     await host.untilStage('rolled-back');
     assert.ok(await connects(), 'the old rules are back');
   });

@@ -85,7 +85,7 @@ suite('guests come and go', { skip: needsRoot }, () => {
     await applyTarget(live.site, live.target('http'), { confirmSeconds: 600 });
     const { target } = await refreshed(live, hostWith(['g1']));
     assert.match(target.policyText, /service: http/);
-    timeIsOver(live.state);
+    await timeIsOver(live.state);
     await live.untilStage('rolled-back');
     const { current, drift } = await readStatus(live.site, hostWith(['g1']));
     assert.match(current?.texts.policy ?? '', /service: ssh/);

@@ -120,7 +120,7 @@ suite('what is forbidden ends, what is allowed goes on', { skip, concurrency: 2 
         assert.equal(outcome, 'pending');
         const streams = await beginAll(rig);
         const before = await rig.entries();
-        timeIsOver(rig.host.state);
+        await timeIsOver(rig.host.state);
         const back = await rig.host.untilStage('rolled-back');
         await assertExactly(rig, streams, before, back);
       });

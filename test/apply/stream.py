@@ -38,7 +38,10 @@ def send(ifname, pace, frames):
     print("ready", flush=True)
     number = 0
     begin = time.monotonic()
-    while not stdin_ended():
+    over = False
+    while not over:
+        # what is due then is sent
+        over = stdin_ended()
         due = int((time.monotonic() - begin) * pace)
         for number in range(number, due):
             for kind, head in enumerate(heads):

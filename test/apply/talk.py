@@ -95,6 +95,8 @@ def serve(port):
     answer = speak_ftp if port == 21 else echo
     watch(listener, lambda: accept_from(listener, answer))
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    # SO_RCVBUFFORCE: who stands still for a while loses nothing
+    datagrams.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
     datagrams.bind(("0.0.0.0", port))
     watch(datagrams, lambda: echo_datagram(datagrams))
 
@@ -106,6 +108,7 @@ class Talk:
         self.control = ask_ftp(ip, port) if proto == "ftp" else None
         kind = socket.SOCK_STREAM if self.stream else socket.SOCK_DGRAM
         self.sock = socket.socket(socket.AF_INET, kind)
+        self.sock.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
         self.sock.settimeout(PATIENCE)
         self.sock.connect((ip, port))
         self.sent = 0

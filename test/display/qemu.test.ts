@@ -186,7 +186,7 @@ describe('a QEMU with a guest and its agent', { skip: needsMiniGuests }, () => {
 
   test("a viewer, and somebody who holds spice-vdagent's channel open: its window overrides", async () => {
     const agent = agentGuest((command, seconds) => askAgentSocket(at('agent'), command, seconds));
-    await agent.run('/bin/sh', ['-c', 'sleep 300 </dev/vport1p2 >/dev/null 2>&1 &']);
+    await agent.run('/bin/sh', ['-c', 'exec 3</dev/vport1p2; sleep 300 >/dev/null 2>&1 &']);
     const viewer = await spiceViewer(at('spice'));
     try {
       const { stdout } = await runCli(['display', 'inspect', `qmp:${at('qmp')}`]);

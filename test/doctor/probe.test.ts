@@ -23,6 +23,12 @@ ringSuite('the probe', true, () => {
     await debian12(on, 'ReadKMsg=no');
     const facts = await gather(on.access());
 
+    // where it waits with its rule loaded, until somebody has seen that
+    await on.sh(
+      'printf %s "$1" >/usr/local/sbin/dmesg; chmod 755 /usr/local/sbin/dmesg; : >/run/hold',
+      '#!/bin/sh\nwhile [ -e /run/hold ] && nft list tables | grep -q bridgekeeper_probe; do sleep 0.1; done\nexec /usr/bin/dmesg "$@"\n',
+    );
+
     await t.test('kill -9 of the doctor and its shell: the rule is gone within eleven seconds', async (t) => {
       const doctor = on.start(process.execPath, program, 'doctor', '--probe');
       const gone = ended(doctor);
@@ -47,7 +53,7 @@ ringSuite('the probe', true, () => {
         { code: 'cannot-probe' },
         'the doctor has no answer then',
       );
-      await on.sh(`${isProbing}; kill -TERM $(pgrep -f -o "[r]emove=.1; tool=.2")`);
+      await on.sh(`${isProbing}; kill -TERM $(pgrep -f -o "[r]emove=.1; tool=.2"); rm /run/hold`);
       await answer;
       assert.doesNotMatch(await on.sh('nft list tables'), /bridgekeeper_probe/);
       const begun = Date.now();
@@ -199,7 +205,7 @@ function stamp(seconds: number): string {
 }
 
 /** Until a rule of a probe is there. */
-const isProbing = 'until nft list tables | grep -q bridgekeeper_probe; do sleep 0.1; done';
+const isProbing = "timeout 60 sh -c 'until nft list tables | grep -q bridgekeeper_probe; do sleep 0.1; done'";
 
 /** Other words than those of the shell that asks. */
 const watchdogs = 'pgrep -f [b]ridgekeeper-probe';

@@ -12,6 +12,8 @@ import sys
 import time
 
 MAGIC = b"BKst"
+# a minute in which an interface surely comes
+LATEST = time.monotonic() + 60
 NOT_YET = (errno.ENODEV, errno.ENETDOWN, errno.ENXIO)
 
 
@@ -20,7 +22,7 @@ def stdin_ended():
 
 
 def opened(ifname):
-    while not stdin_ended():
+    while time.monotonic() < LATEST:
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         try:
             raw.bind((ifname, 0))
@@ -47,11 +49,15 @@ def main(ifname, pace, frames):
     print("ready", flush=True)
     raw = opened(ifname)
     heads = [bytes.fromhex(frame)[:-12] for frame in frames]
-    while raw and not sent(raw, heads[0] + MAGIC + struct.pack(">HxxI", 0, 0)) and not stdin_ended():
+    while raw and not sent(raw, heads[0] + MAGIC + struct.pack(">HxxI", 0, 0)) and time.monotonic() < LATEST:
         time.sleep(0.0002)
-    number = 0
+    # its first frame was number 0
+    number = 1
     begin = time.monotonic()
-    while raw and not stdin_ended():
+    over = raw is None
+    while not over:
+        # what is due then is sent
+        over = stdin_ended()
         due = int((time.monotonic() - begin) * pace)
         for number in range(number, due):
             for kind, head in enumerate(heads):

@@ -206,8 +206,12 @@ try {
   );
   if (!vlan) impossible.add('a vlan comes');
   if (!filter) impossible.add('a bridge filters VLANs');
-  // until it surely listens
-  await sleep(500);
+  // until it listens
+  for (let mtu = 1_001; said === '' && mtu < 1_120; mtu++) {
+    ip(`link set ${bell} mtu ${mtu}`);
+    await sleep(500);
+  }
+  rings = 1_200;
   await heard();
   links.take();
   let facts = await readFacts();

@@ -105,10 +105,12 @@ suite('a check that takes long', { skip: needsRoot }, () => {
         await back(host);
         await sleep(500);
       }
-      await serving.until(isRestored, 1, from);
+      assert.ok(serving.heard.slice(from).some(isRestored));
       await serving.until(({ words }) => /^port g5 of br0 is new/.test(words), 60_000, from);
       released(host);
       await until(async () => (await host.digest()) === right, 'the rules are as they were', 500);
+      // it tells of the last one after that
+      for (let heard = -1; heard !== serving.heard.length; await sleep(3_000)) heard = serving.heard.length;
     });
 
     await t.test('nothing changed: nothing is said, and a daemon that is told to end does', async () => {

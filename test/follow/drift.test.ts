@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, suite, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveHost, policyText } from '../apply/live-host.ts';
+import { timeIsOver } from '../apply/time-is-over.ts';
 import { mustRun, needsRoot } from '../support/namespace.ts';
 import { python as pythonProgram } from '../support/python.ts';
 import { Resident } from '../support/resident.ts';
@@ -110,8 +111,9 @@ const own: readonly Row[] = [
   {
     what: 'a chain is added, and a switch is turned with it: neither hides the other',
     act: async (host) => {
-      await nft('add', 'chain', 'bridge', 'bk', 'second')(host);
+      // who is told of the chain finds the switch turned
       await sysctlOff(host);
+      await nft('add', 'chain', 'bridge', 'bk', 'second')(host);
     },
     words: /^chain second of table bridge bk was added by somebody else$/,
   },
@@ -370,7 +372,8 @@ suite('the daemon', { skip: needsRoot, concurrency: 2 }, () => {
         const apply = ['apply', '--policy', host.policy('ssh'), '--confirm'];
         const from = serving.heard.length;
         const earlier = recordsOf(await resident.mustRun(['events', '--kind', 'generation', '-o', 'json']));
-        await serving.after(() => resident.mustRun([...apply, '3s']), isGeneration('waits'));
+        await serving.after(() => resident.mustRun([...apply, '10m']), isGeneration('waits'));
+        await timeIsOver(host.state);
         await serving.until(isGeneration('taken-back'), 60_000, from);
         await serving.after(() => resident.mustRun([...apply, '5m']), isGeneration('waits'));
         await serving.after(() => resident.mustRun(['confirm']), isGeneration('confirmed'));

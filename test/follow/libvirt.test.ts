@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freshLibvirt, needsLibvirt } from '../support/libvirt.ts';
 import { mustRun, type Namespace } from '../support/namespace.ts';
 import { program } from '../support/run-cli.ts';
+import { until } from '../support/until.ts';
 import { Serving } from './serving.ts';
 
 const hostile = 'x"; touch pwned; #';
@@ -109,10 +110,9 @@ describe('libvirt and the daemon', { skip: needsLibvirt }, () => {
 
   test('a domain is stopped: its names are in no rule', async () => {
     await ported(() => mustRun(host, 'virsh', [...virsh, 'destroy', 'web']), /is no longer there$/);
-    await sleep(1_500);
-    const loaded = await rules();
-    assert.doesNotMatch(loaded, /52:54:00:20:00:01|52:54:00:20:00:02/);
-    assert.match(loaded, /52:54:00:20:00:03/);
+    const names = /52:54:00:20:00:01|52:54:00:20:00:02/;
+    await until(async () => !names.test(await rules()), 'its names are in no rule', 200);
+    assert.match(await rules(), /52:54:00:20:00:03/);
   });
 
   test('libvirtd is started anew: what it says is heard again, and guests are followed', async () => {

@@ -13,7 +13,7 @@ suite('domains that were read before', { skip: needsLibvirt }, () => {
     await mustRun(host, 'ip', ['link', 'add', 'br0', 'up', 'type', 'bridge']);
     const program = join(import.meta.dirname, 'domains-in-namespace.ts');
     const { stdout } = await mustRun(host, 'timeout', [
-      '300',
+      '540',
       process.execPath,
       program,
       process.env.SEED ?? '1',

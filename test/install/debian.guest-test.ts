@@ -94,12 +94,12 @@ suite('on a Debian with systemd', { skip: needsDebianHost }, () => {
     return loadedDigest(loadedFrom({ nft: objects, iptables: '' }));
   }
 
-  const reaches = async (from: string, to: number) =>
-    (await host.run(`ip netns exec ${from} ping -c 1 -W 2 10.0.0.${to}`)).code === 0;
+  const reaches = async (from: string, to: number, seconds: number) =>
+    (await host.run(`ip netns exec ${from} ping -c 1 -W ${seconds} 10.0.0.${to}`)).code === 0;
 
   /** What web may do by the policy with `ping`, and what nobody may. */
   async function assertPingOnly(): Promise<void> {
-    assert.deepEqual([await reaches('web', 12), await reaches('db', 11)], [true, false]);
+    assert.deepEqual([await reaches('web', 12, 20), await reaches('db', 11, 2)], [true, false]);
   }
 
   const isActive = (unit: string) => host.sh(`systemctl is-active ${unit} || true`);
@@ -154,7 +154,7 @@ suite('on a Debian with systemd', { skip: needsDebianHost }, () => {
   test('the daemon runs after the boot, and follows guests that start', async () => {
     assert.equal(await isActive('bridgekeeper'), 'active');
     await host.sh(`${startTwo}; start-guest late g3 13`);
-    await within('a guest that starts is known', () => reaches('web', 13));
+    await within('a guest that starts is known', () => reaches('web', 13, 2));
     await assertPingOnly();
     assert.match(await host.sh('cat /var/lib/bridgekeeper/drift.log'), /port g3 of br0 is new/);
     assert.equal((await host.run('bridgekeeper status')).code, 0);
@@ -198,7 +198,7 @@ systemctl daemon-reload; systemctl restart systemd-logind; systemctl start ssh
 ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519; cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
 ${writePolicy('/run/http.yaml', 'http')}`);
     const before = await loaded();
-    const command = 'bridgekeeper apply --policy /run/http.yaml --confirm 60s; exec sleep 3600';
+    const command = 'bridgekeeper apply --policy /run/http.yaml --confirm 180s; exec sleep 3600';
     await host.sh(
       `systemd-run -q --collect --unit=admin ssh -o StrictHostKeyChecking=accept-new 127.0.0.1 '${command}'`,
     );
@@ -210,12 +210,13 @@ ${writePolicy('/run/http.yaml', 'http')}`);
     await host.sh('loginctl terminate-session $(loginctl list-sessions --no-legend | grep root | cut -d" " -f1)');
     await within('the session is gone', async () => (await host.run("pgrep -xf 'sleep 3600'")).code !== 0);
     await within('the rules before are back', async () => (await loaded()) === before);
+    await within('it is written down', async () => (await host.run(`test -e ${pending}/rolled-back`)).code === 0);
     const late = await host.sh(lateScript);
     await host.sh(
       `systemctl stop ssh; ln -s /dev/null /etc/systemd/system/ssh.service; rm -r /etc/systemd/logind.conf.d`,
     );
     // that it is within a second is for test/apply/comes-back.test.ts, on a processor that is none of a program's
-    assert.ok(Number(late) <= 5000, `${late} ms late`);
+    assert.ok(Number(late) <= 60_000, `${late} ms late`);
   });
 
   test('uninstall leaves nothing', async () => {

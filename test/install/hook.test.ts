@@ -24,13 +24,15 @@ class Hook {
   readonly cwd: string;
   readonly #file: string;
 
-  constructor(host: LiveHost) {
+  /** @param limit in seconds, where it is not about the hook's own */
+  constructor(host: LiveHost, limit = hookLimit) {
     this.host = host;
     this.cwd = join(host.directory, 'cwd');
     mkdirSync(this.cwd);
     const text = libvirtHook(root)
       .replaceAll(stateDirectory, host.state)
-      .replaceAll(closedFile, join(host.directory, 'closed.nft'));
+      .replaceAll(closedFile, join(host.directory, 'closed.nft'))
+      .replace(`-s KILL ${hookLimit} `, `-s KILL ${limit} `);
     this.#file = host.file('hook', text);
     chmodSync(this.#file, 0o755);
   }
@@ -60,12 +62,15 @@ class Hook {
   }
 }
 
-async function hookOf(t: TestContext): Promise<Hook> {
+async function hookOf(t: TestContext, limit?: number): Promise<Hook> {
   const host = await LiveHost.build();
   t.after(() => host.close());
   await host.applyHere('ssh');
-  return new Hook(host);
+  return new Hook(host, limit);
 }
+
+/** Seconds in which its whole work is done on any machine. */
+const enough = 60;
 
 const xml = '<domain><name>x"; touch pwned; #</name><devices/></domain>';
 const hostile = [
@@ -134,7 +139,7 @@ suite('the hook', { skip: needsRoot }, () => {
   });
 
   test('rules that somebody flushed are there again before the guest has a port', async (t) => {
-    const hook = await hookOf(t);
+    const hook = await hookOf(t, enough);
     const { host } = hook;
     const loaded = await host.digest();
     await mustRun(host.namespace, 'nft', ['flush', 'ruleset']);
@@ -156,7 +161,7 @@ suite('the hook', { skip: needsRoot }, () => {
   });
 
   test('and where they are broken, the ports are closed', async (t) => {
-    const hook = await hookOf(t);
+    const hook = await hookOf(t, enough);
     const { host } = hook;
     await mustRun(host.namespace, 'nft', ['flush', 'ruleset']);
     rmSync(join(host.state, 'confirmed', 'rules.nft'));

@@ -152,11 +152,12 @@ export class Harness {
     const deadline = Date.now() + patienceMs;
     let { deliveries } = emptyHappened(cast);
     for (;;) {
+      const isLast = Date.now() > deadline;
       deliveries = await this.#delivered(lab, cast, deliveries);
       const after = await this.#log.mark();
       const seen = { lines: this.#own(this.#log.linesBetween(before, after)).map(comparable), deliveries };
       const differences = difference(actions, joined(cast, expected), seen);
-      if (differences.length === 0 || Date.now() > deadline) return { differences, after };
+      if (differences.length === 0 || isLast) return { differences, after };
       await sleep(10);
     }
   }

@@ -77,8 +77,9 @@ def main():
     sockets = {at_db[0]: 'card of db', at_db[1]: 'db', at_host[1]: 'host'}
     seen = set()
     end = time.monotonic() + wait
-    while (left := end - time.monotonic()) > 0:
-        for ready in select.select(list(sockets), [], [], left)[0]:
+    # what came is read, however late it is
+    while arrived := select.select(list(sockets), [], [], max(0, end - time.monotonic()))[0]:
+        for ready in arrived:
             data = ready.recv(2048)
             for part in data.split(b'<')[1:]:
                 if b'>' in part:

@@ -28,7 +28,7 @@ END
   ip -n $name address add 10.0.0.$number/24 dev eth0
   ip -n $name link set eth0 up
 done
-sleep 1
+until [ "$(bridge -n host link | grep -c 'state forwarding')" = 2 ]; do sleep 0.1; done
 python3 ${frames} 3
 echo rules
 ip netns exec host "$@" >/dev/null
@@ -38,7 +38,7 @@ ip netns exec host nft list ruleset >/run/copy
 ip netns exec host nft flush ruleset
 ip netns exec host nft -f /run/copy
 python3 ${frames} 3
-ip netns exec web ping -c 1 -W 5 10.0.0.12 >/dev/null && echo ping`;
+ip netns exec web ping -c 1 -W 20 10.0.0.12 >/dev/null && echo ping`;
 
 test('tagged frames reach nobody', { skip: needsRoot }, async (t) => {
   const directory = freshDirectory(t);

@@ -61,10 +61,13 @@ describe('one agent', { skip }, () => {
   });
 
   it('answers other requests while a command runs', async () => {
-    const slow = agent.run(['sleep', '3']).then(() => 'slow');
+    const stop = new AbortController();
+    const slow = agent.run(['sleep', '60'], { signal: stop.signal, timeoutMs: 100_000 }).then(() => 'slow');
+    const ended = assert.rejects(slow, code('cancelled'));
     const quick = agent.run(['true']).then(() => 'quick');
     assert.equal(await Promise.race([slow, quick]), 'quick');
-    await slow;
+    stop.abort();
+    await ended;
   });
 
   it('says who refused what', async () => {
@@ -113,7 +116,7 @@ describe('one agent', { skip }, () => {
   it('ends a command that takes too long, with its children', async () => {
     const argv = ['sh', '-c', 'sleep 97 & echo $! $$ >&2; wait'];
     await assert.rejects(agent.run(argv, { timeoutMs: 150 }), code('command-timeout', /sleep 97/));
-    assert.deepEqual(await processesNamed('sleep 97'), []);
+    await until(async () => (await processesNamed('sleep 97')).length === 0, 'its child is gone');
   });
 
   it('ends a command that is cancelled', async () => {
@@ -122,7 +125,7 @@ describe('one agent', { skip }, () => {
     await sleep(50);
     stop.abort();
     await assert.rejects(running, code('cancelled'));
-    assert.deepEqual(await processesNamed('sleep 98'), []);
+    await until(async () => (await processesNamed('sleep 98')).length === 0, 'it is gone');
     await assert.rejects(agent.run(['true'], { signal: stop.signal }), code('cancelled'));
   });
 
@@ -130,7 +133,7 @@ describe('one agent', { skip }, () => {
     const doomed = await startAgent('lamp');
     const running = doomed.run(['sleep', '96']);
     const failed = assert.rejects(running, code('agent-failed', /lamp/));
-    await sleep(50);
+    await until(async () => (await processesNamed('sleep 96')).length === 1, 'it runs');
     process.kill(doomed.pid, 'SIGKILL');
     await failed;
     await assert.rejects(doomed.run(['true']), code('agent-failed'));

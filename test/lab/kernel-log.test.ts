@@ -115,7 +115,7 @@ describe('the kernel log of a lab', { skip }, () => {
 
   it('waits for lines that are still to come', async () => {
     const mark = await log.mark();
-    const waiting = log.linesUntil(mark, (lines) => own(lines).length >= 4, { timeoutMs: 5000 });
+    const waiting = log.linesUntil(mark, (lines) => own(lines).length >= 4, { timeoutMs: 60_000 });
     await ping(1);
     await ping(2);
     assert.equal(own(await waiting).length, 4);

@@ -59,7 +59,7 @@ for attempt in 1 2 3 4; do
     sleep 0.1
   done
   if timeout 60 virsh -q -c qemu:///system domcapabilities >/dev/null 2>&1; then break; fi
-  kill -9 $!
+  kill -9 $! || true
   wait $! || true
   rm -f /run/libvirtd.pid
 done

@@ -131,7 +131,7 @@ suite('rules of a user', { skip: needsUfw }, () => {
     try {
       assert.match(machine.inServer('iptables', ['--version']), /legacy/);
       assert.equal(isLockedOut((await planEnabling(machine.access)).judged), true);
-      const { code, stdout, stderr } = await enableHere('--allow-ssh', '--confirm', '30s');
+      const { code, stdout, stderr } = await enableHere('--allow-ssh', '--confirm', '600s');
       assert.equal(code, 0, stderr);
       assert.match(stdout, /read back from the kernel: IPv4 and IPv6$/m);
       assert.deepEqual(await machine.reachesAll(ways), [true, true, false]);

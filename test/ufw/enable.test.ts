@@ -97,7 +97,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
         '--allow-ssh',
         '--yes',
         '--confirm',
-        '20s',
+        '600s',
       );
       assert.equal(code, 0, stderr);
       assert.match(stdout, /read back from the kernel: IPv4 and IPv6$/m);
@@ -118,6 +118,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
       );
       const again = await machine.cliBySession(port, server[family], 'ufw', 'enable', '--yes');
       assert.deepEqual([again.code, again.stderr], [0, 'ufw is on already\n']);
+      machine.expireTimers();
       await until(() => machine.timers().length === 0, 'nothing waits any more', 200);
       assert.equal(isOn(), true);
       assert.equal(await reached(), 'yes yes no no');
@@ -125,7 +126,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
   }
 
   test('not confirmed: a process of its own turns it off again', async () => {
-    assert.equal((await enableHere('--allow-ssh', '--confirm', '15s')).code, 0);
+    assert.equal((await enableHere('--allow-ssh', '--confirm', '40s')).code, 0);
     assert.equal(await reached(), 'yes yes no no');
     await until(isOffAgain, 'ufw is off', 200);
     assert.equal(await reached(), 'yes yes yes yes');
@@ -136,10 +137,12 @@ suite('ufw enable', { skip: needsUfw }, () => {
   test('killed right after it was turned on, with its session: it is off again as well', async () => {
     machine.inServer('ufw', ['allow', `${port}/tcp`]);
     const running = enableHere('--confirm', '600s');
+    // of this server alone: other tests run the same commands
     const pidOf = (pattern: string): string =>
-      machine.inServer('sh', ['-c', 'pgrep -of "$0" || [ $? -eq 1 ]', pattern]);
+      machine.inServer('sh', ['-c', 'pgrep --ns $$ --nslist net -of "$0" || [ $? -eq 1 ]', pattern]);
     await until(() => pidOf('[u]fw --force enable') !== '', 'ufw begins', 50);
     const pid = Number(pidOf(`^${process.execPath} .*ufw enable --yes --confirm 600s$`));
+    assert.ok(pid > 1, 'the command runs');
     // what it started goes on, and it cannot be done before it is killed
     process.kill(pid, 'SIGSTOP');
     await until(
@@ -188,7 +191,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
       const bySix = await machine.cliBySession(port, server[6], 'ufw', 'enable', '--yes', '--allow-ssh');
       assert.equal(bySix.code, 5);
       assert.match(bySix.stdout, /CLOSED {2}IPv6 port 2222, session.*set IPV6=yes/);
-      const byFour = await enableHere('--confirm', '30s');
+      const byFour = await enableHere('--confirm', '600s');
       assert.equal(byFour.code, 0, byFour.stderr);
       assert.match(byFour.stdout, /careful IPv6 port 2222, where sshd listens: IPV6=no/);
       assert.deepEqual([await machine.reaches(port, 4), await machine.reaches(port, 6)], [true, false]);
@@ -224,7 +227,7 @@ suite('ufw enable', { skip: needsUfw }, () => {
     const refused = await machine.cliFromClient('ufw', 'enable', ...access);
     assert.equal(refused.code, 5, refused.stderr);
     assert.match(refused.stdout, /session from 10\.99\.0\.2 by wire/);
-    const enabled = await machine.cliFromClient('ufw', 'enable', '--allow-ssh', '--confirm', '60s', ...access);
+    const enabled = await machine.cliFromClient('ufw', 'enable', '--allow-ssh', '--confirm', '600s', ...access);
     assert.equal(enabled.code, 0, enabled.stderr);
     assert.match(enabled.stderr, /bridgekeeper ufw confirm --access ssh:root@node/);
     assert.equal(await reached(), 'yes yes no no');

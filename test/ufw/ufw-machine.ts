@@ -192,9 +192,7 @@ export class UfwMachine {
   timers(): readonly number[] {
     const folder = this.path('/run/bridgekeeper');
     const names = existsSync(folder) ? readdirSync(folder) : [];
-    return names.flatMap((name) =>
-      name.startsWith('ufw-timer-') ? [Number(readFileSync(join(folder, name), 'latin1'))] : [],
-    );
+    return names.filter((name) => name.startsWith('ufw-timer-')).flatMap((name) => pidIn(join(folder, name)));
   }
 
   /** As if their time were over: what they sleep in ends. */
@@ -425,5 +423,15 @@ export class UfwMachine {
       }),
     );
     rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** That a timer wrote down; none when it is just writing it, or has taken it away. */
+function pidIn(file: string): readonly number[] {
+  try {
+    const pid = Number(readFileSync(file, 'latin1'));
+    return pid > 1 ? [pid] : [];
+  } catch {
+    return [];
   }
 }

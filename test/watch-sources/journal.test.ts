@@ -91,15 +91,18 @@ describe('journald on this machine', { skip: needsJournald }, () => {
     const odd = `${mark()}\x1b[31m \\x41 \xff ü`;
     writeMark(odd);
     await collect(source(), { enough: ({ texts }) => texts.includes(Buffer.from(odd).toString('latin1')) });
-    const [byExport, byJson] = await Promise.all(
-      ['export', 'json'].map((form) => {
-        const options = ['--directory', journald.directory, '-o', form, '-n', '500', '--no-pager'];
-        const saved = execFileSync('journalctl', options, { maxBuffer: 1 << 26 });
-        return collect(standardInput({ input: Readable.from([saved]) }));
-      }),
-    );
-    assert.ok((byExport?.records.length ?? 0) > 0);
-    assert.deepEqual(byJson?.items, byExport?.items);
+    const saved = (form: string, ...range: readonly string[]): Buffer => {
+      const options = ['--directory', journald.directory, '-o', form, ...range, '--no-pager'];
+      return execFileSync('journalctl', options, { maxBuffer: 1 << 26 });
+    };
+    const read = (text: Buffer) => collect(standardInput({ input: Readable.from([text]) }));
+    const exported = saved('export', '-n', '500');
+    const [, first = ''] = /^__CURSOR=(.*)$/m.exec(exported.toString('latin1')) ?? [];
+    const byExport = await read(exported);
+    const byJson = await read(saved('json', `--cursor=${first}`));
+    assert.ok(byExport.records.length > 0);
+    // more may have come meanwhile
+    assert.deepEqual(byJson.items.slice(0, byExport.items.length), byExport.items);
   });
 
   it('does not take a program for the kernel; bytes come as they are', async () => {

@@ -14,10 +14,11 @@ export const needsJournald: string | false =
   needsRing || (program === undefined ? 'needs systemd-journald (package systemd)' : false);
 
 const script =
+  'archived() { find /run/log/journal -name "*@*.journal" | wc -l; }; ' +
   'mount -t tmpfs -o size=64m tmpfs /run && mkdir -p /run/systemd/journal /run/log/journal/"$(cat /etc/machine-id)" || exit 1; ' +
   '"$1" & daemon=$!; echo ready; while read -r word; do case $word in ' +
   'stop) kill $daemon; wait $daemon; echo stopped;; start) "$1" & daemon=$!; echo started;; ' +
-  'rotate) kill -USR2 $daemon; sleep 0.3; echo rotated;; ' +
+  'rotate) had=$(archived); kill -USR2 $daemon; while [ "$(archived)" = "$had" ]; do sleep 0.05; done; echo rotated;; ' +
   'wipe) find /run/log/journal -name "*@*.journal" -delete; echo wiped;; ' +
   'slow) kill -STOP $daemon; echo slow;; go) kill -CONT $daemon; echo going;; esac; done; kill -CONT $daemon; kill $daemon; wait';
 

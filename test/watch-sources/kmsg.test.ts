@@ -209,7 +209,7 @@ describe('the kernel ring', { skip: needsRing }, () => {
   it('that went round while we slept: EPIPE, and the gap says how many, exactly', async () => {
     const [begin, end] = [mark(), mark()];
     let cursor: Cursor | undefined;
-    const pollMs = 6_000; // it reads at once and then sleeps
+    const pollMs = 20_000; // it reads at once and then sleeps
     writeMark(begin);
     const watched = watchNumbers();
     const following = collect(kmsg({ pollMs }), {

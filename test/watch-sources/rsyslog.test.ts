@@ -84,6 +84,7 @@ describe('the real rsyslogd', { skip: needsRsyslog }, () => {
 async function traffic(rsyslog: Rsyslog, chatter: Chatter): Promise<void> {
   const files = [rsyslog.kern, rsyslog.ufw];
   await chatter.send(50);
+  for (const path of files) assert.ok((await rsyslog.lines(path, chatter.prefix, 1)) >= 1);
   for (const path of files) renameSync(path, `${path}.1`);
   await chatter.send(20); // they still go to the old file
   await rsyslog.reopen();

@@ -1,7 +1,7 @@
 // A rsyslogd of a test's own: the real one, with Debian's rules for kern.log and ufw.log and its files somewhere else. It
 // touches nothing of the machine but the kernel's ring, which it reads.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ended } from '../support/child.ts';
@@ -96,7 +96,19 @@ export class Rsyslog {
   /** As logrotate's postrotate script does: it closes its files, and opens new ones when it has something to write. */
   async reopen(): Promise<void> {
     this.#child.kill('SIGHUP');
-    await sleep(300); // until then it writes to the old ones
+    // until then it writes to the old ones
+    await until(() => !this.#openFiles().some((path) => path.endsWith('.log.1')), 'rsyslogd has closed them');
+  }
+
+  #openFiles(): readonly string[] {
+    const folder = `/proc/${this.#child.pid}/fd`;
+    return readdirSync(folder).flatMap((fd) => {
+      try {
+        return [readlinkSync(join(folder, fd))];
+      } catch {
+        return [];
+      }
+    });
   }
 
   /** Waits for lines with this text, at most a minute; how many there are. */

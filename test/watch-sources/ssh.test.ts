@@ -19,11 +19,23 @@ import { checkedPath, remoteFiles } from '../../src/watch/sources/remote-files.t
 import { remoteDmesg, remoteKmsg } from '../../src/watch/sources/remote-ring.ts';
 import type { Cursor, Source, SourceRecord } from '../../src/watch/sources/source.ts';
 import { ended } from '../support/child.ts';
+import { until } from '../support/until.ts';
 import { type Collected, collect, textOf } from './collected.ts';
 import { FakeSsh } from './fake-ssh.ts';
 import { Journald, needsJournald } from './journald.ts';
 import { LogWriter } from './log-writer.ts';
 import { Chatter, lockRing, needsRing, type RingLock, turnRingOver, writeMark } from './ring.ts';
+
+/** Those to the fake ssh since then. */
+function endConnections(from: readonly { readonly pid: number }[]): void {
+  for (const { pid } of from) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // it has ended by itself
+    }
+  }
+}
 
 describe('what a remote shell is given', () => {
   it('are words in quotes', () => {
@@ -192,9 +204,15 @@ describe('by ssh', () => {
       const writer = new LogWriter(freshPath());
       writer.append(3);
       const before = ssh.connections.length;
-      const following = collect(remoteFile(writer.path, false), { enough: ({ records }) => records.length >= 5 });
-      await sleep(300);
-      for (const { pid } of ssh.connections.slice(before)) process.kill(pid, 'SIGKILL');
+      let seen = 0;
+      const following = collect(remoteFile(writer.path, false), {
+        enough: ({ records }) => {
+          seen = records.length;
+          return seen >= 5;
+        },
+      });
+      await until(() => seen >= 3 && ssh.connections.length > before, 'all is read');
+      endConnections(ssh.connections.slice(before));
       writer.append(2);
       assert.deepEqual((await following).texts, writer.written);
       assert.ok(ssh.connections.length > before + 1, 'there was a second connection');
@@ -209,7 +227,7 @@ describe('by ssh', () => {
     after(() => lock.release());
 
     const mark = (): string => `bridgekeeper test ${randomUUID()} IN=`;
-    const until =
+    const shows =
       (text: string) =>
       ({ texts }: { readonly texts: readonly string[] }): boolean =>
         texts.includes(text);
@@ -247,13 +265,14 @@ describe('by ssh', () => {
       it(`goes on by ${name} where it was, and a break of the connection loses nothing`, async () => {
         const [first, second, third] = [mark(), mark(), mark()];
         writeMark(first);
-        const one = await collect(make(sshAccess('vps')), { enough: until(first) });
+        const one = await collect(make(sshAccess('vps')), { enough: shows(first) });
         assert.equal(one.cursor?.boot, bootId());
         writeMark(second);
         const before = ssh.connections.length;
-        const following = collect(make(sshAccess('vps')), { cursor: one.cursor, enough: until(third) });
+        const following = collect(make(sshAccess('vps')), { cursor: one.cursor, enough: shows(third) });
+        await until(() => ssh.connections.length > before, 'it is connected');
         await sleep(800);
-        for (const { pid } of ssh.connections.slice(before)) process.kill(pid, 'SIGKILL');
+        endConnections(ssh.connections.slice(before));
         await sleep(200);
         writeMark(third);
         const two = await following;
@@ -267,12 +286,12 @@ describe('by ssh', () => {
       const [first, second] = [mark(), mark()];
       writeMark(first);
       const makes = [remoteKmsg, remoteDmesg];
-      const earlier = await Promise.all(makes.map((make) => collect(make(sshAccess('vps')), { enough: until(first) })));
+      const earlier = await Promise.all(makes.map((make) => collect(make(sshAccess('vps')), { enough: shows(first) })));
       const lines = await turnRingOver();
       writeMark(second);
       const [byKmsg, byDmesg] = await Promise.all(
         makes.map((make, at) =>
-          collect(make(sshAccess('vps')), { cursor: earlier[at]?.cursor, enough: until(second) }),
+          collect(make(sshAccess('vps')), { cursor: earlier[at]?.cursor, enough: shows(second) }),
         ),
       );
       const [gap] = byKmsg?.gaps ?? [];

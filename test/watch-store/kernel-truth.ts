@@ -12,8 +12,16 @@ export class KernelTruth {
   constructor(file: string) {
     const fd = openSync(file, 'w');
     this.#file = file;
-    this.#child = spawn('cat', ['/dev/kmsg'], { stdio: ['ignore', fd, 'inherit'] });
+    // before all others where that may be, or on a busy machine the ring goes round first
+    this.#child = spawn('sh', ['-c', 'chrt -f -p 1 $$ 2>/dev/null; exec cat /dev/kmsg'], {
+      stdio: ['ignore', fd, 'inherit'],
+    });
     closeSync(fd);
+  }
+
+  /** Whatever became of it. */
+  end(): void {
+    this.#child.kill();
   }
 
   /** All records of the ring, in its order. @throws Error when some were lost */

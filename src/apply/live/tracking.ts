@@ -18,7 +18,8 @@ table ${table} {
 }
 `;
 
-const patienceMs = 4_000;
+/** For an answer over a bad link. */
+const patienceMs = 10_000;
 const pauseMs = 500;
 
 function isUnknown({ open, tracked }: SshSession): boolean {
