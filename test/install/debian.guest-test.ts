@@ -198,7 +198,7 @@ systemctl daemon-reload; systemctl restart systemd-logind; systemctl start ssh
 ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519; cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
 ${writePolicy('/run/http.yaml', 'http')}`);
     const before = await loaded();
-    const command = 'bridgekeeper apply --policy /run/http.yaml --confirm 180s; exec sleep 3600';
+    const command = 'bridgekeeper apply --policy /run/http.yaml --confirm 90s; exec sleep 3600';
     await host.sh(
       `systemd-run -q --collect --unit=admin ssh -o StrictHostKeyChecking=accept-new 127.0.0.1 '${command}'`,
     );
