@@ -94,7 +94,7 @@ export const questions: readonly Question[] = [
     ask: `for d in /proc/[0-9]*; do l=; read -r l <$d/stat || continue; c=\${l#*(}; c=\${c%)*}; case $c in ${watched}) set -- \${l##*) }; u=-; while read -r k v _; do [ $k = Uid: ] && u=$v && break; done <$d/status; [ $1 = Z ] || echo "\${d#/proc/} $c $(readlink $d/ns/pid || echo -) $u \${20} $(tr "\\000" " " <$d/cmdline)";; esac; done 2>/dev/null`,
   },
   {
-    // as in passwd(5); musl has no getent
+    // as in passwd(5), also where there is no getent(1)
     name: 'accounts',
     mostBytes: kibi,
     ask: `if command -v getent >/dev/null; then getent passwd ${accountNames.join(' ')}; else while IFS=: read -r n _ u _; do case $n in ${accountNames.join('|')}) echo "$n:-:$u";; esac; done </etc/passwd; fi`,
@@ -187,7 +187,7 @@ const prelude = [
  * A heading is a line that begins with the mark: nobody who writes something down there knows it. One process for all answers
  * cuts what is too long, and makes headings begin with @ and lines with a dot.
  */
-const sorted = [
+const marked = [
   'tr -d "\\000" | awk -v m="$m" "',
   'function say(t) { if (left > 0) print \\".\\" substr(t, 1, left); left -= length(t) + 1 } ',
   // the line feed before a heading is ours
@@ -200,7 +200,7 @@ function heading(name: string, mostBytes: number): string {
 }
 
 function whole(parts: readonly string[]): string {
-  return `${prelude}; { ${[...parts, heading('end', 0)].join('; ')}; } </dev/null | ${sorted}`;
+  return `${prelude}; { ${[...parts, heading('end', 0)].join('; ')}; } </dev/null | ${marked}`;
 }
 
 /** One text that asks all of them, with a mark as its argument; what a question says on stderr belongs to its answer. */

@@ -28,7 +28,10 @@ END
   ip -n $name address add 10.0.0.$number/24 dev eth0
   ip -n $name link set eth0 up
 done
-until [ "$(bridge -n host link | grep -c 'state forwarding')" = 2 ]; do sleep 0.1; done
+for turn in $(seq 300); do
+  if [ "$(bridge -n host link | grep -c 'state forwarding')" = 2 ]; then break; fi
+  sleep 0.1
+done
 python3 ${frames} 3
 echo rules
 ip netns exec host "$@" >/dev/null

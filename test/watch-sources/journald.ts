@@ -18,7 +18,8 @@ const script =
   'mount -t tmpfs -o size=64m tmpfs /run && mkdir -p /run/systemd/journal /run/log/journal/"$(cat /etc/machine-id)" || exit 1; ' +
   '"$1" & daemon=$!; echo ready; while read -r word; do case $word in ' +
   'stop) kill $daemon; wait $daemon; echo stopped;; start) "$1" & daemon=$!; echo started;; ' +
-  'rotate) had=$(archived); kill -USR2 $daemon; while [ "$(archived)" = "$had" ]; do sleep 0.05; done; echo rotated;; ' +
+  'rotate) had=$(archived); kill -USR2 $daemon; turn=0; ' +
+  'while [ "$(archived)" = "$had" ] && [ $turn -lt 600 ]; do turn=$((turn + 1)); sleep 0.05; done; echo rotated;; ' +
   'wipe) find /run/log/journal -name "*@*.journal" -delete; echo wiped;; ' +
   'slow) kill -STOP $daemon; echo slow;; go) kill -CONT $daemon; echo going;; esac; done; kill -CONT $daemon; kill $daemon; wait';
 

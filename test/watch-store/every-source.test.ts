@@ -185,13 +185,13 @@ describe('all sources at once', { skip: needsJournald || needsRsyslog }, () => {
   });
 });
 
-/** By how many sources the newest of these events has been shown; others log, too. */
 /** Not for ever: on a busy ring one of them may have lost that line. */
 async function untilShown(store: string, sources: number, prefix: string, mostMs: number): Promise<void> {
   const deadline = Date.now() + mostMs;
   while (lastShown(store, prefix) < sources && Date.now() < deadline) await sleep(100);
 }
 
+/** By how many sources the newest of these events has been shown; others log, too. */
 function lastShown(store: string, prefix: string): number {
   const reader = new StoreReader(store);
   try {
